@@ -1,0 +1,323 @@
+"""What endpoints share before any statistic: relative days, windows, groups and first events.
+
+Here: days from the infusion, the record of a visit window, the analysis set's name, groups of
+subjects, the first day of each event. Not here: findings about data (`study`) or any endpoint.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import ConfigDict, model_validator
+from pydantic.dataclasses import dataclass
+
+from cart7 import records
+from cart7.errors import DataError, Problem
+
+ALL = "ALL"
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid"))
+class Window:
+    """A visit window in whole days since infusion, both bounds inclusive.
+
+    Parameters
+    ----------
+    target, lower, upper : float
+        Planned day and bounds, in days since infusion; a record counts by the floor of its day.
+
+    Examples
+    --------
+    >>> Window(90, 76, 104).contains([75.9, 76.0, 104.9, 105.0]).tolist()
+    [False, True, True, False]
+    """
+
+    target: float
+    lower: float
+    upper: float
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Window":
+        if not self.lower <= self.target <= self.upper:
+            raise ValueError(
+                f"a window needs lower <= target <= upper, got {self.lower}, {self.target}, {self.upper}"
+            )
+        return self
+
+    def contains(self, day: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+        """Whether each day (days since infusion) falls into the window."""
+        whole = np.floor(np.asarray(day, dtype=float))
+        return np.asarray((whole >= self.lower) & (whole <= self.upper), dtype=bool)
+
+
+def check_windows(windows: Mapping[str, Window]) -> None:
+    """Refuse windows that overlap; gaps between them are allowed.
+
+    Raises
+    ------
+    ValueError
+        Naming the two windows that share a day.
+    """
+    ordered = sorted(windows.items(), key=lambda item: (item[1].lower, item[1].upper))
+    for (name, window), (next_name, next_window) in pairwise(ordered):
+        if next_window.lower <= window.upper:
+            raise ValueError(f"windows {name} and {next_name} overlap at day {next_window.lower:g}")
+
+
+def subject_table(
+    subjects: pd.DataFrame | Iterable[records.Record], *, fill: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Checked subjects: one row each, in the types of `records.to_frame`.
+
+    Raises
+    ------
+    DataError
+        When a subject stands twice, naming every such row.
+    """
+    frame = records.to_frame(subjects, "subjects", fill=fill)
+    again = frame["subject_id"].duplicated()
+    if again.any():
+        raise DataError(
+            [
+                Problem(table="subjects", row=int(row), column="subject_id", value=subject, subject_id=subject,
+                        rule="DUPLICATE-SUBJECT", message="a subject has one row")
+                for row, subject in zip(frame.loc[again, "row"], frame.loc[again, "subject_id"], strict=True)
+            ]
+        )  # fmt: skip
+    return frame
+
+
+def population(subjects: pd.DataFrame) -> str:
+    """Name of the analysis set that `subjects` is.
+
+    Returns
+    -------
+    str
+        `INFUSED` when all of them are, else `ENROLLED`; empty when the table does not say.
+
+    Examples
+    --------
+    >>> population(pd.DataFrame({"subject_id": ["1", "2"], "infused": ["Y", "N"]}))
+    'ENROLLED'
+    """
+    if "infused" not in subjects.columns or not subjects["infused"].notna().any():
+        return ""
+    return "INFUSED" if bool((subjects["infused"] == "Y").all()) else "ENROLLED"
+
+
+def group_label(value: object) -> str:
+    """Text of a group: 1.0 is `1`."""
+    if isinstance(value, float | np.floating):
+        return f"{float(value):g}"
+    return str(value)
+
+
+def groups(subjects: pd.DataFrame, by: str | None) -> list[tuple[str, npt.NDArray[np.bool_]]]:
+    """Groups of subjects, ascending, and then `ALL`.
+
+    Parameters
+    ----------
+    subjects : DataFrame
+        One row per subject.
+    by : str or None
+        Column that defines the groups; None gives `ALL` only, as does a table without `dose_level` when
+        that is asked for. The levels of a categorical column keep their row with nobody in it.
+
+    Returns
+    -------
+    list of (str, array of bool)
+        Label and membership over the rows of `subjects`. A subject without a level is in `ALL` only.
+
+    Raises
+    ------
+    ValueError
+        When `by` names a column that `subjects` lacks.
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "dose_level": [1.0, 2.0]})
+    >>> [(label, int(member.sum())) for label, member in groups(subjects, "dose_level")]
+    [('1', 1), ('2', 1), ('ALL', 2)]
+    """
+    everybody = [(ALL, np.ones(len(subjects), dtype=bool))]
+    if by is None or (by == "dose_level" and by not in subjects.columns):
+        return everybody
+    if by not in subjects.columns:
+        raise ValueError(
+            f"by must name a column of subjects ({', '.join(map(str, subjects.columns))}), got {by!r}"
+        )
+    column = subjects[by]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        levels = list(column.cat.categories)
+    else:
+        levels = sorted(column.dropna().unique().tolist(), key=_ascending)
+    return [
+        (group_label(level), (column == level).fillna(False).to_numpy(dtype=bool)) for level in levels
+    ] + everybody
+
+
+def _ascending(level: object) -> tuple[int, float, str]:
+    """Numbers by value, before words by letter."""
+    try:
+        return (0, float(str(level)), "")
+    except ValueError:
+        return (1, 0.0, str(level))
+
+
+def to_datetime(dates: pd.Series) -> pd.Series:
+    """Complete dates as datetime64; a blank, partial or unreadable one is NaT.
+
+    Examples
+    --------
+    >>> to_datetime(pd.Series(["2022-01-21", "2022-01", None])).notna().tolist()
+    [True, False, False]
+    """
+    if pd.api.types.is_datetime64_any_dtype(dates):
+        return dates.astype("datetime64[ns]").dt.normalize()
+    words = dates.map(lambda value: value if value is None else str(value)[:10]).astype(object)
+    complete = words.where(words.astype(str).str.fullmatch(r"\d{4}-\d{2}-\d{2}"), None)
+    return pd.to_datetime(complete, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
+
+
+def day_zero(subjects: pd.DataFrame) -> pd.Series:
+    """Infusion date of each subject, indexed by `subject_id`."""
+    if "infusion_date" not in subjects.columns:
+        return pd.Series(pd.NaT, index=subjects["subject_id"], dtype="datetime64[ns]")
+    return pd.Series(to_datetime(subjects["infusion_date"]).to_numpy(), index=subjects["subject_id"])
+
+
+def with_day(frame: pd.DataFrame, subjects: pd.DataFrame, *, date: str, day: str = "day") -> pd.DataFrame:
+    """Frame whose `day` (days since infusion) is filled from `date` where it is missing.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With `subject_id` and any of the columns `day` and `date`.
+    subjects : DataFrame
+        With `subject_id` and `infusion_date`.
+    date, day : str
+        Names of the two columns of `frame`.
+
+    Returns
+    -------
+    DataFrame
+        A copy in which `day` is float64; missing where neither column tells.
+    """
+    frame = frame.copy()
+    days = frame[day].astype("float64") if day in frame.columns else pd.Series(np.nan, index=frame.index)
+    if date in frame.columns:
+        elapsed = to_datetime(frame[date]) - frame["subject_id"].map(day_zero(subjects))
+        days = days.fillna(elapsed / pd.Timedelta(days=1))
+    frame[day] = days
+    return frame
+
+
+def cutoff_days(subjects: pd.DataFrame) -> pd.Series:
+    """Day of the data cut-off (days since infusion) by `subject_id`; missing where unknown."""
+    zero = day_zero(subjects)
+    if "data_cutoff" not in subjects.columns:
+        return pd.Series(np.nan, index=zero.index)
+    cutoff = pd.Series(to_datetime(subjects["data_cutoff"]).to_numpy(), index=zero.index)
+    return (cutoff - zero) / pd.Timedelta(days=1)
+
+
+EVENT_WORDS = ("DEATH", "PROGRESSION", "HSCT", "NEW_THERAPY", "SECOND_INFUSION", "WITHDRAWAL", "LAST_CONTACT")
+
+
+def first_event_days(
+    events: pd.DataFrame | Iterable[records.Record] | None, subjects: pd.DataFrame
+) -> pd.DataFrame:
+    """Day of the first event of each kind, one row per subject.
+
+    Parameters
+    ----------
+    events : DataFrame, sequence of records or None
+        With `event` and `day` (days since infusion) or `date`.
+    subjects : DataFrame
+        With `subject_id`, and `infusion_date` where days come from dates.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by `subject_id` in the order of `subjects`; a column per event word, in days, missing where
+        it did not happen. `LAST_CONTACT` is the last one.
+    """
+    index = pd.Index(subjects["subject_id"], name="subject_id")
+    days = pd.DataFrame(np.nan, index=index, columns=list(EVENT_WORDS))
+    if events is None:
+        return days
+    dated = with_day(records.to_frame(events, "events", needs=("event",)), subjects, date="date")
+    known = dated[dated["subject_id"].isin(index) & dated["day"].notna()]
+    for word in EVENT_WORDS:
+        by_subject = known.loc[known["event"] == word].groupby("subject_id")["day"]
+        days[word] = (by_subject.max() if word == "LAST_CONTACT" else by_subject.min()).reindex(index)
+    return days
+
+
+def nearest_in_windows(
+    samples: pd.DataFrame,
+    windows: Mapping[str, Window],
+    *,
+    by: Sequence[str] = ("subject_id",),
+    tie: Literal["later", "earlier"] = "later",
+    pick: Literal["closest", "last"] = "closest",
+) -> pd.DataFrame:
+    """The record chosen for each subject and visit window.
+
+    Parameters
+    ----------
+    samples : DataFrame
+        With the columns `by` and `day` (days since infusion), usable records only: what may not be chosen
+        is left out before.
+    windows : mapping of str to Window
+        Visits by name.
+    by : sequence of str
+        Columns that define a series of records.
+    tie : {"later", "earlier"}
+        Which of two equally near records counts; on one day the last row of the table is the later.
+    pick : {"closest", "last"}
+        The record nearest to the target day, or the last one in the window.
+
+    Returns
+    -------
+    DataFrame
+        The chosen rows with the column `visit`, in the order of windows and of `by`; the index is that of
+        `samples`, so records that were not chosen can be found by it.
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": ["1", "1"], "day": [83.0, 97.0]})
+    >>> nearest_in_windows(samples, {"M3": Window(90, 76, 104)})["day"].tolist()
+    [97.0]
+    """
+    sign = 1.0 if tie == "earlier" else -1.0
+    keys = list(by)
+    chosen = []
+    for visit, window in windows.items():
+        day = samples["day"].to_numpy(dtype=float)
+        inside = samples[window.contains(day)]
+        whole = np.floor(inside["day"].to_numpy(dtype=float))
+        ranked = inside.assign(
+            visit=visit,
+            _distance=np.abs(whole - window.target) if pick == "closest" else -whole,
+            _day=sign * inside["day"].to_numpy(dtype=float),
+            _order=sign * np.arange(len(inside)),
+        ).sort_values([*keys, "_distance", "_day", "_order"], kind="stable")
+        chosen.append(ranked.drop_duplicates(keys).drop(columns=["_distance", "_day", "_order"]))
+    if not chosen:
+        return samples.iloc[:0].assign(visit=pd.Series(dtype=object))
+    return pd.concat(chosen)
+
+
+def known_subjects(frame: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Rows of the subjects of this analysis, and the others (to be reported as excluded)."""
+    mine = frame["subject_id"].isin(subjects["subject_id"])
+    return frame[mine], frame[~mine]
+
+
+def by_subject(subjects: pd.DataFrame, values: Mapping[Any, Any] | pd.Series) -> pd.Series:
+    """Values looked up for each row of `subjects` by its `subject_id`."""
+    return subjects["subject_id"].map(values)

@@ -1,0 +1,639 @@
+"""The tables of a study: one frozen record per row, the single source of the schema.
+
+Here: the 14 tables with their columns, units, closed words and ranges, the key of each, and the
+way from records or a plain frame to the frame an endpoint works on. Not here: findings about
+real data (`study`) and dates (`derive`).
+"""
+
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import numpy as np
+import pandas as pd
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from cart7.errors import DataError, Problem
+
+PARTIAL_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+
+
+def _date_text(value: object) -> object:
+    if isinstance(value, dt.datetime):
+        return value.date().isoformat()
+    return value.isoformat() if isinstance(value, dt.date) else value
+
+
+def _iso_8601(value: str) -> str:
+    if not PARTIAL_DATE.fullmatch(value):
+        raise ValueError("a date is ISO 8601 text, YYYY-MM-DD (partial: YYYY-MM or YYYY)")
+    year, month, day = [*value.split("-"), "01", "01"][:3]
+    dt.date(int(year), int(month), int(day))
+    return value
+
+
+def _plain_number(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("a number, not a yes or no")
+    return value
+
+
+DateText = Annotated[str, BeforeValidator(_date_text), AfterValidator(_iso_8601)]
+"""A date as ISO 8601 text; a partial one stays as it stands."""
+
+Titer = Annotated[
+    str, BeforeValidator(lambda value: f"{value:g}" if isinstance(value, int | float) else value)
+]
+"""A titre: `1:20`, `20` or a number."""
+
+
+def _column(
+    kind: str,
+    description: str,
+    unit: str = "",
+    allowed: Sequence[str] = (),
+    terms: Sequence[str] = (),
+    low: float | None = None,
+    high: float | None = None,
+) -> Any:
+    extra: dict[str, Any] = {"kind": kind, "unit": unit, "allowed": list(allowed), "terms": list(terms)}
+    if kind == "date":
+        extra["format"] = "date"
+    return Field(default=None, description=description, ge=low, le=high, json_schema_extra=extra)
+
+
+def text(description: str, *, allowed: Sequence[str] = (), examples: Sequence[str] = ()) -> Any:
+    """Field of words: closed (`allowed`) or with usual terms (`examples`)."""
+    return _column("str", description, allowed=allowed, terms=examples)
+
+
+def number(description: str, *, unit: str = "", low: float | None = None, high: float | None = None) -> Any:
+    """Field of a measured number in `unit`, within [low, high]."""
+    return _column("float", description, unit, low=low, high=high)
+
+
+def whole(description: str, *, unit: str = "", low: float | None = None, high: float | None = None) -> Any:
+    """Field of a whole number in `unit`, within [low, high]."""
+    return _column("int", description, unit, low=low, high=high)
+
+
+def day_date(description: str) -> Any:
+    """Field of a calendar date, ISO 8601."""
+    return _column("date", description)
+
+
+def key(description: str) -> Any:
+    """Field of the subject key, the one column that every table must have."""
+    return Field(min_length=1, description=description,
+                 json_schema_extra={"kind": "str", "unit": "", "allowed": [], "terms": []})  # fmt: skip
+
+
+class Record(BaseModel):
+    """A row of a table: frozen, and a misspelt column is refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _words_and_numbers(cls, values: Any) -> Any:
+        """Refuse a word outside its closed list, and a yes-or-no where a number belongs."""
+        if isinstance(values, Mapping):
+            for name, value in values.items():
+                column = columns_of(cls).get(name)
+                if column is None or value is None:
+                    continue
+                if column.kind in ("int", "float"):
+                    _plain_number(value)
+                if column.allowed and value not in column.allowed:
+                    raise ValueError(f"{name}: one of {', '.join(column.allowed)}, got {value!r}")
+        return values
+
+
+class Subject(Record):
+    """One enrolled subject."""
+
+    study_id: str | None = text("Study key")
+    subject_id: str = key("Subject key, joins every table")
+    site: str | None = text("Site")
+    consent_date: DateText | None = day_date("Informed consent")
+    enroll_date: DateText | None = day_date("Enrolment")
+    leukapheresis_date: DateText | None = day_date(
+        "Leukapheresis; start of the enrolled (ITT-like) population"
+    )
+    age: int | None = whole("Age", unit="years", low=0)
+    sex: str | None = text("Sex", allowed=("M", "F"))
+    height_cm: float | None = number("Height (blank if not infused and not recorded)", unit="cm", low=0)
+    weight_kg: float | None = number("Weight used for dosing", unit="kg", low=0)
+    disease: str | None = text(
+        "Disease", examples=("T-ALL", "T-LBL", "ETP-ALL", "MPAL T/MYELOID", "PTCL-NOS", "AML CD7+")
+    )
+    ecog: int | None = whole("ECOG performance status", low=0, high=5)
+    prior_lines: int | None = whole("Prior lines", low=0)
+    prior_allo_hsct: str | None = text("Prior allogeneic HSCT", allowed=("Y", "N"))
+    extramedullary: str | None = text("Extramedullary disease at baseline", allowed=("Y", "N"))
+    cns_involvement: str | None = text("CNS involvement", allowed=("Y", "N"))
+    bm_blast_pct: float | None = number(
+        "Bone-marrow blasts before lymphodepletion", unit="%", low=0, high=100
+    )
+    tumor_cd7_pct: float | None = number("CD7+ among tumour cells", unit="%", low=0, high=100)
+    bridging_therapy: str | None = text("Bridging therapy", allowed=("Y", "N"))
+    dose_level: int | None = whole("Assigned dose level")
+    planned_dose_1e6_kg: float | None = number("Planned dose", unit="1e6 viable CAR+ cells/kg", low=0)
+    infused: str | None = text("Infused at least once", allowed=("Y", "N"))
+    infusion_date: DateText | None = day_date("Date of first infusion = day 0")
+    not_infused_reason: str | None = text(
+        "Why not infused",
+        examples=(
+            "MANUFACTURING FAILURE",
+            "DEATH BEFORE INFUSION",
+            "PRODUCT OUT OF SPECIFICATION",
+            "WITHDREW CONSENT",
+            "DISEASE PROGRESSION",
+        ),
+    )
+    data_cutoff: DateText | None = day_date("Data cut-off")
+    planned_1e6: float | None = number(
+        "Planned flat total dose, where the dose is not per kg", unit="1e6 viable CAR+ cells", low=0
+    )
+    actual_dose_1e6_kg: float | None = number("Dose received", unit="1e6 viable CAR+ cells/kg", low=0)
+    death_date: DateText | None = day_date("Death")
+    followup_end_date: DateText | None = day_date("End of follow-up")
+
+
+class ManufacturingRun(Record):
+    """One attempt to manufacture the product of one subject."""
+
+    subject_id: str = key("Subject key, joins every table")
+    leukapheresis_date: DateText | None = day_date("Leukapheresis")
+    mfg_start_date: DateText | None = day_date("Start of manufacturing")
+    release_date: DateText | None = day_date("Product release")
+    outcome: str | None = text("Manufacturing outcome", allowed=("RELEASED", "FAILED", "OUT_OF_SPEC"))
+    attempt: int | None = whole("Attempt number", low=1)
+    vein_to_vein_days: int | None = whole("Infusion date minus leukapheresis date", unit="days", low=0)
+    product_viability_pct: float | None = number("Viability of the product", unit="%", low=0, high=100)
+    car_pos_pct: float | None = number("Transduction", unit="% of CD3+", low=0, high=100)
+    cd3_pct: float | None = number("CD3+ cells", unit="%", low=0, high=100)
+    cd4_cd8_ratio: float | None = number("CD4:CD8 ratio", low=0)
+    vcn: float | None = number("Vector copy number", unit="copies/transduced cell", low=0)
+
+
+class ProductBag(Record):
+    """One bag of the product, infused or meant to be."""
+
+    subject_id: str = key("Subject key, joins every table")
+    infusion_no: int | None = whole("Infusion number", low=1)
+    infusion_date: DateText | None = day_date("Infusion")
+    day: int | None = whole("Days since first infusion", unit="days")
+    bag_no: int | None = whole("Bag number, 1 to n_bags", low=1)
+    n_bags: int | None = whole("Bags for this infusion", low=1)
+    volume_ml: float | None = number("Bag volume", unit="mL", low=0)
+    viability_pct: float | None = number("Viability", unit="%", low=0, high=100)
+    car_pos_pct: float | None = number("CAR+ cells", unit="%", low=0, high=100)
+    viable_car_pos_cells_1e6: float | None = number(
+        "Viable CAR+ cells in this bag; sum over bags / weight_kg = dose", unit="1e6 cells", low=0
+    )
+    total_viable_cells_1e6: float | None = number("Viable cells in this bag", unit="1e6 cells", low=0)
+    weight_kg: float | None = number("Weight kg", unit="kg", low=0)
+    fraction_infused: float | None = number(
+        "Part of the bag that was infused, 0 to 1", unit="1", low=0, high=1
+    )
+    conc_cells_per_ml: float | None = number("Cell concentration of the bag", unit="cells/mL", low=0)
+    conc_basis: str | None = text("Which cells the concentration counts", allowed=("total", "viable"))
+    car_denominator: str | None = text(
+        "Which cells the CAR+ percentage is of", allowed=("viable cells", "viable CD3+")
+    )
+    cd3_pct: float | None = number("CD3+ among viable cells", unit="%", low=0, high=100)
+
+
+class LymphodepletionDose(Record):
+    """One dose of lymphodepleting chemotherapy."""
+
+    subject_id: str = key("Subject key, joins every table")
+    agent: str | None = text("Agent", examples=("FLUDARABINE", "CYCLOPHOSPHAMIDE"))
+    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    date: DateText | None = day_date("Date")
+    dose_mg_m2: float | None = number("Dose mg m2", unit="mg/m2", low=0)
+    dose_mg: float | None = number("Mosteller BSA", unit="mg", low=0)
+
+
+class KineticSample(Record):
+    """One blood sample assayed for CAR transgene or CAR-T cells."""
+
+    subject_id: str = key("Subject key, joins every table")
+    infusion_no: int | None = whole(
+        "Infusion the sample belongs to (samples on/after a second infusion belong to 2, incl. its pre-dose)",
+        low=1,
+    )
+    sample_id: str | None = text("Sample key within subject (same for both assays)")
+    nominal_day: int | None = whole("Nominal day since FIRST infusion; 0 for pre-dose", unit="days")
+    nominal_label: str | None = text("Nominal visit", examples=("D0 PRE", "D1", "D28", "M2", "I2 D4", "UNS"))
+    day: float | None = number("Actual days since first infusion; -0.02 = pre-dose on day 0", unit="days")
+    sample_date: DateText | None = day_date("Sampling")
+    unscheduled: str | None = text("Unscheduled", allowed=("Y", "N"))
+    matrix: str | None = text("Peripheral blood", examples=("PB",))
+    assay: str | None = text("qPCR transgene or flow CAR+ T cells", examples=("QPCR", "FLOW"))
+    value: float | None = number("Result", unit="see unit", low=0)
+    unit: str | None = text("Unit", examples=("copies/ug gDNA", "cells/uL"))
+    blq: str | None = text(
+        "Below-limit flag: BLQ (LOD <= x < LLOQ), ND (< LOD), blank", allowed=("BLQ", "ND")
+    )
+    lloq: float | None = number("Lloq", unit="same as value", low=0)
+    lod: float | None = number("Lod", unit="same as value", low=0)
+
+
+class PdSample(Record):
+    """One pharmacodynamic result: CD7+ cells or another lymphocyte count."""
+
+    subject_id: str = key("Subject key, joins every table")
+    nominal_day: int | None = whole("Nominal day", unit="days")
+    nominal_label: str | None = text("Nominal visit", examples=("SCR", "D0 PRE", "D4", "M18"))
+    day: float | None = number("Actual days since first infusion", unit="days")
+    sample_date: DateText | None = day_date("Sampling")
+    matrix: str | None = text("Matrix", examples=("PB",))
+    parameter: str | None = text(
+        "CD7+ cells absolute / % of lymphocytes / lymphocytes / CD3+CD7- T cells",
+        examples=("CD7POS_ABS", "CD7POS_PCT", "LYM_ABS", "CD3POS_CD7NEG_ABS"),
+    )
+    value: float | None = number("Value", unit="see unit", low=0)
+    unit: str | None = text("Unit", examples=("cells/uL", "% of lymphocytes"))
+    blq: str | None = text("Below-limit flag", allowed=("BLQ", "ND"))
+    lloq: float | None = number("Lloq", low=0)
+
+
+class ResponseAssessment(Record):
+    """One disease assessment."""
+
+    subject_id: str = key("Subject key, joins every table")
+    visit: str | None = text(
+        "Visit", examples=("D28", "M2", "M3", "M6", "M9", "M12", "M15", "M18", "M24", "UNS")
+    )
+    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    assessment_date: DateText | None = day_date("Assessment date")
+    criteria: str | None = text("Criteria", examples=("NCCN ALL", "LUGANO 2014 + BM"))
+    overall_response: str | None = text(
+        "Overall response",
+        allowed=("CR", "CRh", "CRi", "MLFS", "PR", "SD", "NR", "PD", "RELAPSE", "NE", "ND"),
+    )
+    bm_response: str | None = text("Bone-marrow response", examples=("CR", "CRi", "NR", "PD", "NA"))
+    mrd: str | None = text("Flow MRD, sensitivity 1e-4", allowed=("NEG", "POS", "ND"))
+    emd_response: str | None = text("Extramedullary response", examples=("CR", "PR", "SD", "PD", "NA"))
+    relapse_cd7: str | None = text("CD7 on relapse cells", allowed=("POS", "NEG"))
+    after_hsct: str | None = text("Assessed after HSCT", allowed=("Y", "N"))
+    after_inf2: str | None = text("Assessed after second infusion", allowed=("Y", "N"))
+
+
+class AdverseEvent(Record):
+    """One adverse event."""
+
+    subject_id: str = key("Subject key, joins every table")
+    ae_id: str | None = text("AE key")
+    verbatim: str | None = text("Verbatim")
+    pt: str | None = text("Preferred term; CTCAE v5.0 terms are public, ICANS from ASTCT")
+    soc: str | None = text("System organ class (CTCAE v5.0)")
+    grading_scale: str | None = text("CRS/ICANS are ASTCT graded", examples=("CTCAE v5.0", "ASTCT 2019"))
+    grade: int | None = whole("Maximum grade of the event", low=1, high=5)
+    start_day: int | None = whole("Days since first infusion (0 = infusion day)", unit="days")
+    start_date: DateText | None = day_date("Start date")
+    end_day: int | None = whole("End day", unit="days")
+    end_date: DateText | None = day_date("End date")
+    ongoing: str | None = text("Ongoing at death/last contact", allowed=("Y", "N"))
+    serious: str | None = text("Serious", allowed=("Y", "N"))
+    related_cart: str | None = text("Related cart", allowed=("RELATED", "NOT RELATED"))
+    related_ld: str | None = text("Related to lymphodepletion", allowed=("Y", "N"))
+    aesi: str | None = text(
+        "Adverse event of special interest (IEC-HS = HLH)",
+        allowed=("CRS", "ICANS", "HLH", "IEC-HS", "INFECTION", "CYTOPENIA"),
+    )
+    outcome: str | None = text("Outcome", allowed=("RECOVERED", "NOT RECOVERED", "FATAL"))
+    dlt: str | None = text("This AE is the DLT", allowed=("Y", "N"))
+    baseline_grade: int | None = whole("Grade before infusion", low=0, high=5)
+    related_disease: str | None = text("Caused by the underlying disease", allowed=("Y", "N"))
+    treatment_emergent: str | None = text(
+        "Treatment-emergent as adjudicated; taken as it stands", allowed=("Y", "N")
+    )
+
+
+class AesiDay(Record):
+    """The grade of CRS or ICANS on one day."""
+
+    subject_id: str = key("Subject key, joins every table")
+    event: str | None = text("Event", allowed=("CRS", "ICANS"))
+    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    date: DateText | None = day_date("Date")
+    grade: int | None = whole("Grade on that day", low=1, high=4)
+    scale: str | None = text("Scale", examples=("ASTCT 2019",))
+
+
+class ConcomitantMedication(Record):
+    """One concomitant medication."""
+
+    subject_id: str = key("Subject key, joins every table")
+    drug: str | None = text("Drug")
+    drug_class: str | None = text(
+        "Drug class",
+        examples=("IL-6 ANTAGONIST", "CORTICOSTEROID", "JAK INHIBITOR", "VASOPRESSOR", "G-CSF", "IVIG"),
+    )
+    indication: str | None = text(
+        "Indication", examples=("CRS", "ICANS", "HLH", "NEUTROPENIA", "HYPOGAMMAGLOBULINEMIA")
+    )
+    start_day: int | None = whole("Start day", unit="days")
+    start_date: DateText | None = day_date("Start date")
+    end_day: int | None = whole("End day", unit="days")
+    end_date: DateText | None = day_date("End date")
+    dose: str | None = text("Dose")
+    n_doses: int | None = whole("N doses", low=0)
+
+
+class DltAssessment(Record):
+    """The adjudicated dose-limiting-toxicity assessment of one subject."""
+
+    subject_id: str = key("Subject key, joins every table")
+    dose_level: int | None = whole("Dose level")
+    window_start_day: int | None = whole("Window start day", unit="days")
+    window_end_day: int | None = whole("Window end day", unit="days")
+    observed_through_day: int | None = whole("Observed through day", unit="days")
+    evaluable: str | None = text("DLT-evaluable", allowed=("Y", "N"))
+    dlt: str | None = text("Dose-limiting toxicity", allowed=("Y", "N"))
+    dlt_term: str | None = text("Term of the DLT")
+    dlt_onset_day: int | None = whole("Onset of the DLT", unit="days")
+    not_evaluable_reason: str | None = text("Not evaluable reason")
+
+
+class AdaSample(Record):
+    """One sample tested for anti-CAR antibodies."""
+
+    subject_id: str = key("Subject key, joins every table")
+    nominal_day: int | None = whole("Nominal day", unit="days")
+    nominal_label: str | None = text("Nominal visit", examples=("SCR", "D28", "M3", "M6", "M12"))
+    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    sample_date: DateText | None = day_date("Sampling")
+    screening: str | None = text("Screening assay", allowed=("POS", "NEG"))
+    confirmatory: str | None = text("Done only if screening POS", allowed=("POS", "NEG"))
+    titer: Titer | None = text("Titer")
+    result: str | None = text("POS only if confirmed", allowed=("POS", "NEG", "NE"))
+
+
+class StudyEvent(Record):
+    """One dated event of the course: death, progression, HSCT, new therapy, last contact ..."""
+
+    subject_id: str = key("Subject key, joins every table")
+    event: str | None = text(
+        "Event",
+        allowed=(
+            "DEATH",
+            "PROGRESSION",
+            "HSCT",
+            "NEW_THERAPY",
+            "SECOND_INFUSION",
+            "WITHDRAWAL",
+            "LAST_CONTACT",
+        ),
+    )
+    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    date: DateText | None = day_date("Date")
+    detail: str | None = text(
+        "Cause of death, HSCT donor and status, therapy, site and CD7 status of relapse"
+    )
+
+
+class LabResult(Record):
+    """One laboratory result."""
+
+    subject_id: str = key("Subject key, joins every table")
+    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    sample_date: DateText | None = day_date("Sampling")
+    test: str | None = text(
+        "Test", examples=("ANC", "ALC", "PLT", "HGB", "CRP", "FERRITIN", "ALT", "AST", "BILI", "CREAT")
+    )
+    value: float | None = number("Value", unit="see unit", low=0)
+    unit: str | None = text("Unit", examples=("10^9/L", "g/L", "mg/L", "ug/L", "U/L", "umol/L"))
+    lln: float | None = number("Lower limit of normal", low=0)
+    uln: float | None = number("Upper limit of normal", low=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its kind (`str`, `int`, `float`, `date`), unit, closed words, range and meaning."""
+
+    name: str
+    kind: str
+    unit: str
+    allowed: tuple[str, ...]
+    terms: tuple[str, ...]
+    low: float | None
+    high: float | None
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class TableSchema:
+    """One table: its record, its columns by name, and the columns that make a row unique."""
+
+    name: str
+    model: type[Record]
+    key: tuple[str, ...]
+    columns: Mapping[str, Column] = field(repr=False)
+
+
+_COLUMNS: dict[type[Record], Mapping[str, Column]] = {}
+
+
+def columns_of(model: type[Record]) -> Mapping[str, Column]:
+    """Columns of a record, by name, in the order of the schema."""
+    if model not in _COLUMNS:
+        _COLUMNS[model] = MappingProxyType(
+            {name: _described(name, info) for name, info in model.model_fields.items()}
+        )
+    return _COLUMNS[model]
+
+
+def _described(name: str, info: Any) -> Column:
+    extra = info.json_schema_extra
+    limits = {type(item).__name__: item for item in info.metadata}
+    low, high = limits.get("Ge"), limits.get("Le")
+    return Column(
+        name=name,
+        kind=extra["kind"],
+        unit=extra["unit"],
+        allowed=tuple(extra["allowed"]),
+        terms=tuple(extra["terms"]),
+        low=None if low is None else low.ge,
+        high=None if high is None else high.le,
+        description=info.description,
+    )
+
+
+def _schema(name: str, model: type[Record], *more_key: str) -> TableSchema:
+    return TableSchema(name=name, model=model, key=("subject_id", *more_key), columns=columns_of(model))
+
+
+TABLES: Mapping[str, TableSchema] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            _schema("subjects", Subject),
+            _schema("manufacturing", ManufacturingRun, "attempt"),
+            _schema("products", ProductBag, "infusion_no", "bag_no"),
+            _schema("lymphodepletion", LymphodepletionDose, "agent", "day"),
+            _schema("kinetics", KineticSample, "sample_id", "assay"),
+            _schema("pd", PdSample, "nominal_label", "day", "parameter"),
+            _schema("responses", ResponseAssessment, "visit", "day"),
+            _schema("adverse_events", AdverseEvent, "ae_id"),
+            _schema("aesi_course", AesiDay, "event", "day"),
+            _schema("conmeds", ConcomitantMedication, "drug", "indication", "start_day"),
+            _schema("dlt", DltAssessment),
+            _schema("ada", AdaSample, "nominal_label", "day"),
+            _schema("events", StudyEvent, "event", "date"),
+            _schema("labs", LabResult, "day", "test"),
+        )
+    }
+)
+"""Every table of the schema by name."""
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema of all tables, for other tools.
+
+    Returns
+    -------
+    dict
+        One object whose properties are the tables, each an array of its records.
+
+    Examples
+    --------
+    >>> sorted(json_schema()["properties"])[:3]
+    ['ada', 'adverse_events', 'aesi_course']
+    """
+    definitions = {table.model.__name__: table.model.model_json_schema() for table in TABLES.values()}
+    properties = {
+        name: {"type": "array", "items": {"$ref": f"#/$defs/{table.model.__name__}"}}
+        for name, table in TABLES.items()
+    }
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cart7 study", "type": "object", "properties": properties, "required": ["subjects"],
+        "$defs": definitions,
+    }  # fmt: skip
+
+
+def to_frame(
+    data: pd.DataFrame | Iterable[Record], table: str, *, needs: Sequence[str] = (), fill: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Frame of one table from a frame or records, in the types that endpoints compute with.
+
+    Parameters
+    ----------
+    data : DataFrame or sequence of records
+        Rows of `table`; columns outside the schema are kept.
+    table : str
+        Name of the table in the schema.
+    needs : sequence of str
+        Columns that must be there (`subject_id` always).
+    fill : sequence of str
+        Columns that are added as missing where they are absent.
+
+    Returns
+    -------
+    DataFrame
+        A copy with a plain index. Words are stripped text, blank is None; numbers are float64; `row`
+        is the 1-based row of the input (its index, where that is named `row`).
+
+    Raises
+    ------
+    DataError
+        Every missing column and every text in a number column, in one error.
+
+    Examples
+    --------
+    >>> to_frame([AdaSample(subject_id="001", day=28, result="NEG")], "ada", needs=("day", "result"))[
+    ...     ["row", "subject_id", "day", "result"]
+    ... ].values.tolist()
+    [[1, '001', 28.0, 'NEG']]
+    """
+    schema = TABLES[table]
+    frame = data.copy() if isinstance(data, pd.DataFrame) else _records_frame(data, schema)
+    if frame.columns.has_duplicates:
+        twice = sorted(set(frame.columns[frame.columns.duplicated()].astype(str)))
+        raise ValueError(f"{table}: a column stands twice: {', '.join(twice)}")
+    rows = frame.index.to_numpy() if frame.index.name == "row" else np.arange(1, len(frame) + 1)
+    frame = frame.drop(columns="row", errors="ignore").reset_index(drop=True)
+    frame["row"] = rows
+    problems = [
+        Problem(
+            table=table, column=name, rule="MISSING-COLUMN", message="this column is needed and is not there"
+        )
+        for name in dict.fromkeys(("subject_id", *needs))
+        if name not in frame.columns
+    ]
+    for name in fill:
+        if name not in frame.columns:
+            frame[name] = pd.Series(
+                np.nan if _is_number(schema, name) else None, index=frame.index, dtype=_dtype(schema, name)
+            )
+    for name in [column for column in schema.columns if column in frame.columns]:
+        frame[name] = _typed(frame, schema, name, problems)
+    problems += [
+        Problem(
+            table=table,
+            row=int(row),
+            column="subject_id",
+            rule="MISSING-KEY",
+            message="a row without its subject",
+        )
+        for row in (frame.loc[frame["subject_id"].isna(), "row"] if "subject_id" in frame else ())
+    ]
+    if problems:
+        raise DataError(problems)
+    return frame
+
+
+def _records_frame(records: Iterable[Record], schema: TableSchema) -> pd.DataFrame:
+    rows = list(records)
+    strangers = sorted({type(record).__name__ for record in rows if not isinstance(record, schema.model)})
+    if strangers:
+        raise ValueError(
+            f"{schema.name} takes records of {schema.model.__name__}, got {', '.join(strangers)}"
+        )
+    given = [name for name in schema.columns if any(getattr(record, name) is not None for record in rows)]
+    names = given if rows else list(schema.columns)
+    return pd.DataFrame({name: [getattr(record, name) for record in rows] for name in names})
+
+
+def _is_number(schema: TableSchema, name: str) -> bool:
+    return name in schema.columns and schema.columns[name].kind in ("int", "float")
+
+
+def _dtype(schema: TableSchema, name: str) -> Any:
+    return np.float64 if _is_number(schema, name) else object
+
+
+def _typed(frame: pd.DataFrame, schema: TableSchema, name: str, problems: list[Problem]) -> pd.Series:
+    values = frame[name]
+    if schema.columns[name].kind == "str":
+        return _words(values)
+    if not _is_number(schema, name):
+        return values
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
+    lost = numbers.isna() & _words(values).notna()
+    for position in np.flatnonzero(lost.to_numpy() | np.isinf(numbers.to_numpy())):
+        problems.append(
+            Problem(table=schema.name, row=int(frame["row"].iloc[position]), column=name,
+                    value=str(values.iloc[position]), rule="NOT-A-NUMBER", message="a number belongs here")
+        )  # fmt: skip
+    return numbers
+
+
+def _words(values: pd.Series) -> pd.Series:
+    """Stripped text, None where blank; a whole float loses its `.0`, so that 12.0 joins 12."""
+    missing = values.isna().to_numpy()
+    words = [None if gone else _word(value) for value, gone in zip(values.tolist(), missing, strict=True)]
+    return pd.Series(words, index=values.index, dtype=object)
+
+
+def _word(value: object) -> str | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() or None

@@ -1,0 +1,387 @@
+"""Kaplan-Meier curves as arrays: the steps, their limits, quantiles and restricted means.
+
+Here: one curve from times and events, five kinds of pointwise limits, three reading rules
+for quantiles, the restricted mean, the curve of the follow-up. Not here: beta product limits
+(`stats.bpcp`), several causes (`stats.competing_risks`), comparisons (`stats.logrank`),
+frames and study tables (`survival`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, logit, ndtri
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TOLERANCE = float(np.finfo(float).eps ** 0.5)  # 1.49e-8, the tolerance of R survfit
+FORMULAS = ("log-log", "log", "plain", "logit", "arcsine")
+QUANTILE_RULES = ("survfit", "survfit-quantile", "sas")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curve:
+    """The steps of one Kaplan-Meier curve, one entry per distinct time.
+
+    ``n_observed`` counts the subjects with a time at or after ``time``; ``n_risk`` is the
+    denominator of the step. They differ only in a follow-up curve with events first.
+    ``log_std_err`` is the Greenwood standard error of log S (inf where S is 0).
+    """
+
+    time: Floats
+    n_observed: Ints
+    n_risk: Ints
+    n_event: Ints
+    n_censor: Ints
+    survival: Floats
+    log_std_err: Floats
+
+    @property
+    def n(self) -> int:
+        """Number of subjects."""
+        return int(self.n_observed[0]) if self.n_observed.size else 0
+
+    @property
+    def std_err(self) -> Floats:
+        """Greenwood standard error of S; NaN where S is 0."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.survival * self.log_std_err)
+
+
+def checked(time: ArrayLike, event: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+    """Times as finite non-negative floats and events as booleans, or a ValueError that says which is not.
+
+    Examples
+    --------
+    >>> checked([3, 5], [1, 0])[1].tolist()
+    [True, False]
+    """
+    times, events = np.asarray(time, dtype=float), np.asarray(event)
+    if times.ndim != 1 or times.shape != events.shape:
+        raise ValueError(
+            f"time and event must be one-dimensional and of one length, got {times.shape} and {events.shape}"
+        )
+    if not np.all(np.isfinite(times)):
+        raise ValueError("time must be finite; leave subjects without a time out")
+    if times.size and times.min() < 0:
+        raise ValueError(f"time must not be negative, got {times.min():g}")
+    if events.dtype != bool:
+        numbers = np.asarray(events, dtype=float)
+        wrong = ~np.isin(numbers, (0.0, 1.0)) if numbers.size else np.zeros(0, dtype=bool)
+        if wrong.any():
+            raise ValueError(f"event must be 0 or 1 (or boolean), got {numbers[wrong][0]:g}")
+        events = numbers == 1
+    return times, events
+
+
+def check_level(conf_level: float) -> None:
+    """Raise ValueError unless `conf_level` lies strictly between 0 and 1."""
+    if not 0 < conf_level < 1:
+        raise ValueError(f"conf_level must be strictly between 0 and 1, got {conf_level}")
+
+
+def merge_near_ties(time: Floats) -> Floats:
+    """Times with rounding noise between them made equal, as `timefix` of R survival does.
+
+    Two neighbouring distinct times are one when they differ by at most 1.49e-8, absolutely or
+    relative to the mean of the distinct times; the smallest of a chain stands for all.
+
+    Examples
+    --------
+    >>> merge_near_ties(np.array([0.1 + 0.2, 0.3])).tolist()
+    [0.3, 0.3]
+    """
+    ordered = np.sort(time)
+    if ordered.size < 2 or not _has_near_ties(ordered):
+        return time
+    distinct = np.unique(ordered)
+    gap = np.diff(distinct)
+    new = np.concatenate([[True], (gap > TOLERANCE) & (gap / np.mean(np.abs(distinct)) > TOLERANCE)])
+    first = distinct[new]
+    return np.asarray(first[np.searchsorted(first, time, side="right") - 1])
+
+
+def _has_near_ties(ordered: Floats) -> bool:
+    gap = np.diff(ordered)
+    # The largest time bounds the mean of the distinct times: a cheap test that errs only towards True.
+    near = (gap > 0) & (gap <= TOLERANCE * max(1.0, float(ordered[-1])))
+    return bool(near.any())
+
+
+def curve(time: ArrayLike, event: ArrayLike, *, near_ties: bool = True) -> Curve:
+    """Kaplan-Meier curve: one step per distinct time, censor-only times too.
+
+    Parameters
+    ----------
+    time : array
+        Observed times, any order and unit, not negative. A time of 0 is legal.
+    event : array of bool or 0/1
+        True where the event happened, False where the subject was censored.
+    near_ties : bool, default True
+        Merge times that differ by rounding noise (`merge_near_ties`).
+
+    Returns
+    -------
+    Curve
+        Censorings at an event time are at risk there (Kaplan and Meier 1958).
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a time is negative or not finite, or an event is neither 0 nor 1.
+
+    Notes
+    -----
+    S is the running product of (n - d)/n, never the exponential of a sum of logarithms.
+
+    Examples
+    --------
+    >>> steps = curve([3, 5, 5, 8], [1, 1, 0, 0])
+    >>> steps.survival.tolist()
+    [0.75, 0.5, 0.5]
+    """
+    times, events = checked(time, event)
+    if near_ties:
+        times = merge_near_ties(times)
+    distinct, n_total, n_event = _counts(times, events)
+    n_observed = times.size - np.concatenate([[0], np.cumsum(n_total)[:-1]]) if distinct.size else n_total
+    return _from_counts(distinct, n_observed, n_observed, n_event, n_total - n_event)
+
+
+def _counts(times: Floats, events: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints]:
+    """Distinct times with the number of subjects and of events at each."""
+    whole = _small_whole_numbers(times)
+    if whole is not None:
+        both = np.bincount(whole * 2 + events, minlength=2).astype(np.int64)
+        both = np.concatenate([both, np.zeros(both.size % 2, dtype=np.int64)]).reshape(-1, 2)
+        seen = np.flatnonzero(both.any(axis=1))
+        return seen.astype(float), both[seen].sum(axis=1), both[seen, 1]
+    ordered = np.sort(times)
+    starts = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, bool)
+    distinct = ordered[starts]
+    n_total = np.diff(np.append(np.flatnonzero(starts), ordered.size))
+    up_to = np.searchsorted(np.sort(times[events]), distinct, side="right")
+    return distinct, n_total.astype(np.int64), np.diff(up_to, prepend=0).astype(np.int64)
+
+
+def _small_whole_numbers(times: Floats) -> Ints | None:
+    """The times as integers when they are whole and not sparse (days), else None."""
+    if not times.size or times.max() > 4 * times.size + 1000:
+        return None
+    whole = times.astype(np.int64)
+    return whole if np.array_equal(whole, times) else None
+
+
+def _from_counts(time: Floats, n_observed: Ints, n_risk: Ints, n_event: Ints, n_censor: Ints) -> Curve:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        kept = np.where(n_event > 0, (n_risk - n_event) / n_risk, 1.0)
+        variance = np.where(n_event > 0, n_event / (n_risk * (n_risk - n_event).astype(float)), 0.0)
+    return Curve(
+        time=time,
+        n_observed=n_observed,
+        n_risk=n_risk,
+        n_event=n_event,
+        n_censor=n_censor,
+        survival=np.cumprod(kept),
+        log_std_err=np.sqrt(np.cumsum(variance)),
+    )
+
+
+def follow_up_curve(steps: Curve, *, events_first: bool = True) -> Curve:
+    """Reverse Kaplan-Meier: the curve of the time under observation, censoring being its event.
+
+    Parameters
+    ----------
+    steps : Curve
+        The curve of the endpoint.
+    events_first : bool, default True
+        At a shared time the events leave before the censorings (factor 1 - c/(n - d), as in
+        the curve itself); False keeps them at risk (factor 1 - c/n, R with the status flipped).
+
+    Returns
+    -------
+    Curve
+
+    Examples
+    --------
+    >>> follow_up_curve(curve([3, 5, 5, 8], [1, 1, 0, 0])).survival.tolist()
+    [1.0, 0.5, 0.0]
+    """
+    n_risk = steps.n_observed - steps.n_event if events_first else steps.n_observed
+    return _from_counts(steps.time, steps.n_observed, n_risk, steps.n_censor, steps.n_event)
+
+
+def limits(steps: Curve, *, conf_type: str = "log-log", conf_level: float = 0.95) -> tuple[Floats, Floats]:
+    """Pointwise confidence limits of S from Greenwood's variance.
+
+    Parameters
+    ----------
+    steps : Curve
+    conf_type : {"log-log", "log", "plain", "logit", "arcsine"}
+        The scale on which the limits are symmetric.
+    conf_level : float, default 0.95
+        Two-sided level.
+
+    Returns
+    -------
+    (low, high) : two arrays
+        [1, 1] before the first event (not estimable, NaN, for arcsine); NaN where S is 0.
+
+    Raises
+    ------
+    ValueError
+        For an unknown `conf_type` or a level outside (0, 1).
+
+    Examples
+    --------
+    >>> low, high = limits(curve([3, 5, 5, 8], [1, 1, 0, 0]))
+    >>> [f"{limit:.3f}" for limit in (low[0], high[0])]
+    ['0.128', '0.961']
+    """
+    check_level(conf_level)
+    if conf_type not in FORMULAS:
+        raise ValueError(f"conf_type must be one of {', '.join(FORMULAS)}, got {conf_type!r}")
+    z = float(ndtri((1 + conf_level) / 2))
+    s, se = steps.survival, steps.log_std_err
+    with np.errstate(divide="ignore", invalid="ignore"):
+        low, high = _on_scale(conf_type, s, z * se)
+    certain = s >= 1
+    if conf_type != "arcsine":
+        low, high = np.where(certain, 1.0, low), np.where(certain, 1.0, high)
+    unknown = (s <= 0) | (certain & (conf_type == "arcsine"))
+    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+
+
+def _on_scale(conf_type: str, s: Floats, width: Floats) -> tuple[Any, Any]:
+    """Limits at S for `width` = z times the standard error of log S."""
+    if conf_type == "plain":
+        return np.maximum(s - s * width, 0), np.minimum(s + s * width, 1)
+    if conf_type == "log":
+        return s * np.exp(-width), np.minimum(s * np.exp(width), 1)
+    if conf_type == "log-log":
+        step = width / np.log(s)  # negative: log S < 0
+        return s ** np.exp(-step), s ** np.exp(step)
+    if conf_type == "logit":
+        step = width / (1 - s)
+        return expit(logit(s) - step), expit(logit(s) + step)
+    angle, half = np.arcsin(np.sqrt(s)), width / 2 * np.sqrt(s / (1 - s))
+    return np.sin(np.maximum(angle - half, 0)) ** 2, np.sin(np.minimum(angle + half, np.pi / 2)) ** 2
+
+
+def level_at(steps: Curve, times: ArrayLike) -> NDArray[np.intp]:
+    """Index of the step in force at each of `times`; -1 before the first."""
+    return np.asarray(np.searchsorted(steps.time, np.asarray(times, dtype=float), side="right") - 1)
+
+
+def observed_to(steps: Curve, times: ArrayLike) -> Ints:
+    """Number of subjects observed to each of `times` or longer."""
+    place = np.searchsorted(steps.time, np.asarray(times, dtype=float), side="left")
+    return np.asarray(np.append(steps.n_observed, 0)[place])
+
+
+def step_quantile(time: Floats, height: Floats, p: float, *, rule: str = "survfit") -> float:
+    """Time at which a falling step curve has let the part `p` of its subjects go.
+
+    Parameters
+    ----------
+    time, height : arrays
+        The curve, or one of its bands; NaN heights are skipped.
+    p : float
+        Part that had the event: 0.5 for the median.
+    rule : {"survfit", "survfit-quantile", "sas"}
+        ``survfit`` as R prints it: the first time at or below 1 - p, the midpoint when the
+        curve lies exactly on 1 - p and falls later. ``survfit-quantile`` as R ``quantile``:
+        the same, and a flat on 1 - p that lasts to the end counts to the last time.
+        ``sas``: the first time strictly below 1 - p, the midpoint as above.
+
+    Returns
+    -------
+    float
+        NaN when not reached.
+
+    Examples
+    --------
+    >>> times, survival = np.array([1.0, 2.0, 4.0]), np.array([0.75, 0.5, 0.5])
+    >>> [step_quantile(times, survival, 0.5, rule=rule) for rule in QUANTILE_RULES]
+    [2.0, 3.0, nan]
+    """
+    last = time[-1] if time.size else np.nan
+    known = ~np.isnan(height)
+    t, y, target = np.append(0.0, time[known]), np.append(1.0, height[known]), 1 - p
+    if rule != "survfit":
+        y = np.minimum.accumulate(y)
+    reached = np.flatnonzero(y < target + TOLERANCE)
+    if not reached.size:
+        return float("nan")
+    start, level = t[reached[0]], y[reached[0]]
+    if abs(level - target) >= TOLERANCE:
+        return float(start)
+    if p == 0 and rule != "survfit":
+        return 0.0
+    lower = np.flatnonzero(y[reached[0] :] < level)
+    if lower.size:
+        return float((start + t[reached[0] + lower[0]]) / 2)
+    return {"survfit": float(start), "survfit-quantile": float((start + last) / 2)}.get(rule, float("nan"))
+
+
+def quantile_limits(
+    time: Floats, low: Floats, high: Floats, p: float, *, rule: str = "survfit"
+) -> tuple[float, float]:
+    """Brookmeyer-Crowley limits of the quantile: where the two bands of S cross 1 - p.
+
+    Parameters
+    ----------
+    time, low, high : arrays
+        The curve's times and its pointwise limits.
+    p : float
+        Part that had the event.
+    rule : {"survfit", "survfit-quantile", "sas"}
+        Reading rule, as in `step_quantile`. ``sas`` takes the times whose interval holds
+        1 - p: the first of them, and the first time after it that has left the interval below.
+
+    Returns
+    -------
+    (low, high) : two floats
+        NaN when not reached.
+
+    Examples
+    --------
+    >>> steps = curve([1, 2, 3, 4, 5, 6, 7, 8, 9], [1] * 9)
+    >>> quantile_limits(steps.time, *limits(steps), 0.5)
+    (1.0, 8.0)
+    """
+    if rule != "sas":
+        return step_quantile(time, low, p, rule=rule), step_quantile(time, high, p, rule=rule)
+    target = 1 - p
+    inside = np.flatnonzero((low <= target) & (high >= target))
+    if not inside.size:
+        return float("nan"), float("nan")
+    left = np.flatnonzero(high[inside[0] :] < target)
+    upper = float(time[inside[0] + left[0]]) if left.size else float("nan")
+    return float(time[inside[0]]), upper
+
+
+def restricted_mean(steps: Curve, tau: float) -> tuple[float, float]:
+    """Mean time to event restricted to `tau`, and its standard error.
+
+    The last level of the curve is carried to `tau`; whether that is allowed is the caller's
+    decision. Greenwood-type variance: the sum over events of A^2 d / (n (n - d)), with A the
+    area from the event to `tau`; a step to 0 adds nothing.
+
+    Examples
+    --------
+    >>> mean, std_err = restricted_mean(curve([1, 2, 3, 4], [1, 1, 0, 0]), 6)
+    >>> f"{mean:.2f} {std_err:.4f}"
+    '3.75 1.1388'
+    """
+    inside = steps.time <= tau
+    time, survival = steps.time[inside], steps.survival[inside]
+    widths = np.diff(np.concatenate([[0.0], time, [tau]]))
+    areas = widths * np.concatenate([[1.0], survival])
+    to_tau = areas.sum() - np.cumsum(areas)[:-1]
+    n, d = steps.n_risk[inside], steps.n_event[inside]
+    kept = (d > 0) & (n > d)
+    terms = to_tau[kept] ** 2 * d[kept] / (n[kept] * (n[kept] - d[kept]).astype(float))
+    return float(areas.sum()), float(np.sqrt(terms.sum()))
