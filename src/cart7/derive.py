@@ -82,8 +82,8 @@ def subject_table(
     if again.any():
         raise DataError(
             [
-                Problem(table="subjects", row=int(row), column="subject_id", value=subject, subject_id=subject,
-                        rule="DUPLICATE-SUBJECT", message="a subject has one row")
+                Problem(table="subjects", row=int(row), column="subject_id", value=subject,
+                        subject_id=subject, rule="DUPLICATE-SUBJECT", message="a subject has one row")
                 for row, subject in zip(frame.loc[again, "row"], frame.loc[again, "subject_id"], strict=True)
             ]
         )  # fmt: skip

@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import numpy as np
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from cart7.errors import DataError, Problem
 
@@ -41,6 +41,8 @@ def _plain_number(value: object) -> object:
     return value
 
 
+Number = Annotated[float, BeforeValidator(_plain_number)]
+Whole = Annotated[int, BeforeValidator(_plain_number)]
 DateText = Annotated[str, BeforeValidator(_date_text), AfterValidator(_iso_8601)]
 """A date as ISO 8601 text; a partial one stays as it stands."""
 
@@ -54,20 +56,19 @@ def _column(
     kind: str,
     description: str,
     unit: str = "",
-    allowed: Sequence[str] = (),
     terms: Sequence[str] = (),
     low: float | None = None,
     high: float | None = None,
 ) -> Any:
-    extra: dict[str, Any] = {"kind": kind, "unit": unit, "allowed": list(allowed), "terms": list(terms)}
+    extra: dict[str, Any] = {"kind": kind, "unit": unit, "terms": list(terms)}
     if kind == "date":
         extra["format"] = "date"
     return Field(default=None, description=description, ge=low, le=high, json_schema_extra=extra)
 
 
-def text(description: str, *, allowed: Sequence[str] = (), examples: Sequence[str] = ()) -> Any:
-    """Field of words: closed (`allowed`) or with usual terms (`examples`)."""
-    return _column("str", description, allowed=allowed, terms=examples)
+def text(description: str, *, examples: Sequence[str] = ()) -> Any:
+    """Field of words; `examples` are usual ones, a closed list stands in the type."""
+    return _column("str", description, terms=examples)
 
 
 def number(description: str, *, unit: str = "", low: float | None = None, high: float | None = None) -> Any:
@@ -88,28 +89,13 @@ def day_date(description: str) -> Any:
 def key(description: str) -> Any:
     """Field of the subject key, the one column that every table must have."""
     return Field(min_length=1, description=description,
-                 json_schema_extra={"kind": "str", "unit": "", "allowed": [], "terms": []})  # fmt: skip
+                 json_schema_extra={"kind": "str", "unit": "", "terms": []})  # fmt: skip
 
 
 class Record(BaseModel):
     """A row of a table: frozen, and a misspelt column is refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, str_strip_whitespace=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _words_and_numbers(cls, values: Any) -> Any:
-        """Refuse a word outside its closed list, and a yes-or-no where a number belongs."""
-        if isinstance(values, Mapping):
-            for name, value in values.items():
-                column = columns_of(cls).get(name)
-                if column is None or value is None:
-                    continue
-                if column.kind in ("int", "float"):
-                    _plain_number(value)
-                if column.allowed and value not in column.allowed:
-                    raise ValueError(f"{name}: one of {', '.join(column.allowed)}, got {value!r}")
-        return values
 
 
 class Subject(Record):
@@ -123,26 +109,26 @@ class Subject(Record):
     leukapheresis_date: DateText | None = day_date(
         "Leukapheresis; start of the enrolled (ITT-like) population"
     )
-    age: int | None = whole("Age", unit="years", low=0)
-    sex: str | None = text("Sex", allowed=("M", "F"))
-    height_cm: float | None = number("Height (blank if not infused and not recorded)", unit="cm", low=0)
-    weight_kg: float | None = number("Weight used for dosing", unit="kg", low=0)
+    age: Whole | None = whole("Age", unit="years", low=0)
+    sex: Literal["M", "F"] | None = text("Sex")
+    height_cm: Number | None = number("Height (blank if not infused and not recorded)", unit="cm", low=0)
+    weight_kg: Number | None = number("Weight used for dosing", unit="kg", low=0)
     disease: str | None = text(
         "Disease", examples=("T-ALL", "T-LBL", "ETP-ALL", "MPAL T/MYELOID", "PTCL-NOS", "AML CD7+")
     )
-    ecog: int | None = whole("ECOG performance status", low=0, high=5)
-    prior_lines: int | None = whole("Prior lines", low=0)
-    prior_allo_hsct: str | None = text("Prior allogeneic HSCT", allowed=("Y", "N"))
-    extramedullary: str | None = text("Extramedullary disease at baseline", allowed=("Y", "N"))
-    cns_involvement: str | None = text("CNS involvement", allowed=("Y", "N"))
-    bm_blast_pct: float | None = number(
+    ecog: Whole | None = whole("ECOG performance status", low=0, high=5)
+    prior_lines: Whole | None = whole("Prior lines", low=0)
+    prior_allo_hsct: Literal["Y", "N"] | None = text("Prior allogeneic HSCT")
+    extramedullary: Literal["Y", "N"] | None = text("Extramedullary disease at baseline")
+    cns_involvement: Literal["Y", "N"] | None = text("CNS involvement")
+    bm_blast_pct: Number | None = number(
         "Bone-marrow blasts before lymphodepletion", unit="%", low=0, high=100
     )
-    tumor_cd7_pct: float | None = number("CD7+ among tumour cells", unit="%", low=0, high=100)
-    bridging_therapy: str | None = text("Bridging therapy", allowed=("Y", "N"))
-    dose_level: int | None = whole("Assigned dose level")
-    planned_dose_1e6_kg: float | None = number("Planned dose", unit="1e6 viable CAR+ cells/kg", low=0)
-    infused: str | None = text("Infused at least once", allowed=("Y", "N"))
+    tumor_cd7_pct: Number | None = number("CD7+ among tumour cells", unit="%", low=0, high=100)
+    bridging_therapy: Literal["Y", "N"] | None = text("Bridging therapy")
+    dose_level: Whole | None = whole("Assigned dose level")
+    planned_dose_1e6_kg: Number | None = number("Planned dose", unit="1e6 viable CAR+ cells/kg", low=0)
+    infused: Literal["Y", "N"] | None = text("Infused at least once")
     infusion_date: DateText | None = day_date("Date of first infusion = day 0")
     not_infused_reason: str | None = text(
         "Why not infused",
@@ -155,10 +141,10 @@ class Subject(Record):
         ),
     )
     data_cutoff: DateText | None = day_date("Data cut-off")
-    planned_1e6: float | None = number(
+    planned_1e6: Number | None = number(
         "Planned flat total dose, where the dose is not per kg", unit="1e6 viable CAR+ cells", low=0
     )
-    actual_dose_1e6_kg: float | None = number("Dose received", unit="1e6 viable CAR+ cells/kg", low=0)
+    actual_dose_1e6_kg: Number | None = number("Dose received", unit="1e6 viable CAR+ cells/kg", low=0)
     death_date: DateText | None = day_date("Death")
     followup_end_date: DateText | None = day_date("End of follow-up")
 
@@ -170,42 +156,42 @@ class ManufacturingRun(Record):
     leukapheresis_date: DateText | None = day_date("Leukapheresis")
     mfg_start_date: DateText | None = day_date("Start of manufacturing")
     release_date: DateText | None = day_date("Product release")
-    outcome: str | None = text("Manufacturing outcome", allowed=("RELEASED", "FAILED", "OUT_OF_SPEC"))
-    attempt: int | None = whole("Attempt number", low=1)
-    vein_to_vein_days: int | None = whole("Infusion date minus leukapheresis date", unit="days", low=0)
-    product_viability_pct: float | None = number("Viability of the product", unit="%", low=0, high=100)
-    car_pos_pct: float | None = number("Transduction", unit="% of CD3+", low=0, high=100)
-    cd3_pct: float | None = number("CD3+ cells", unit="%", low=0, high=100)
-    cd4_cd8_ratio: float | None = number("CD4:CD8 ratio", low=0)
-    vcn: float | None = number("Vector copy number", unit="copies/transduced cell", low=0)
+    outcome: Literal["RELEASED", "FAILED", "OUT_OF_SPEC"] | None = text("Manufacturing outcome")
+    attempt: Whole | None = whole("Attempt number", low=1)
+    vein_to_vein_days: Whole | None = whole("Infusion date minus leukapheresis date", unit="days", low=0)
+    product_viability_pct: Number | None = number("Viability of the product", unit="%", low=0, high=100)
+    car_pos_pct: Number | None = number("Transduction", unit="% of CD3+", low=0, high=100)
+    cd3_pct: Number | None = number("CD3+ cells", unit="%", low=0, high=100)
+    cd4_cd8_ratio: Number | None = number("CD4:CD8 ratio", low=0)
+    vcn: Number | None = number("Vector copy number", unit="copies/transduced cell", low=0)
 
 
 class ProductBag(Record):
     """One bag of the product, infused or meant to be."""
 
     subject_id: str = key("Subject key, joins every table")
-    infusion_no: int | None = whole("Infusion number", low=1)
+    infusion_no: Whole | None = whole("Infusion number", low=1)
     infusion_date: DateText | None = day_date("Infusion")
-    day: int | None = whole("Days since first infusion", unit="days")
-    bag_no: int | None = whole("Bag number, 1 to n_bags", low=1)
-    n_bags: int | None = whole("Bags for this infusion", low=1)
-    volume_ml: float | None = number("Bag volume", unit="mL", low=0)
-    viability_pct: float | None = number("Viability", unit="%", low=0, high=100)
-    car_pos_pct: float | None = number("CAR+ cells", unit="%", low=0, high=100)
-    viable_car_pos_cells_1e6: float | None = number(
+    day: Whole | None = whole("Days since first infusion", unit="days")
+    bag_no: Whole | None = whole("Bag number, 1 to n_bags", low=1)
+    n_bags: Whole | None = whole("Bags for this infusion", low=1)
+    volume_ml: Number | None = number("Bag volume", unit="mL", low=0)
+    viability_pct: Number | None = number("Viability", unit="%", low=0, high=100)
+    car_pos_pct: Number | None = number("CAR+ cells", unit="%", low=0, high=100)
+    viable_car_pos_cells_1e6: Number | None = number(
         "Viable CAR+ cells in this bag; sum over bags / weight_kg = dose", unit="1e6 cells", low=0
     )
-    total_viable_cells_1e6: float | None = number("Viable cells in this bag", unit="1e6 cells", low=0)
-    weight_kg: float | None = number("Weight kg", unit="kg", low=0)
-    fraction_infused: float | None = number(
+    total_viable_cells_1e6: Number | None = number("Viable cells in this bag", unit="1e6 cells", low=0)
+    weight_kg: Number | None = number("Weight kg", unit="kg", low=0)
+    fraction_infused: Number | None = number(
         "Part of the bag that was infused, 0 to 1", unit="1", low=0, high=1
     )
-    conc_cells_per_ml: float | None = number("Cell concentration of the bag", unit="cells/mL", low=0)
-    conc_basis: str | None = text("Which cells the concentration counts", allowed=("total", "viable"))
-    car_denominator: str | None = text(
-        "Which cells the CAR+ percentage is of", allowed=("viable cells", "viable CD3+")
+    conc_cells_per_ml: Number | None = number("Cell concentration of the bag", unit="cells/mL", low=0)
+    conc_basis: Literal["total", "viable"] | None = text("Which cells the concentration counts")
+    car_denominator: Literal["viable cells", "viable CD3+"] | None = text(
+        "Which cells the CAR+ percentage is of"
     )
-    cd3_pct: float | None = number("CD3+ among viable cells", unit="%", low=0, high=100)
+    cd3_pct: Number | None = number("CD3+ among viable cells", unit="%", low=0, high=100)
 
 
 class LymphodepletionDose(Record):
@@ -213,54 +199,52 @@ class LymphodepletionDose(Record):
 
     subject_id: str = key("Subject key, joins every table")
     agent: str | None = text("Agent", examples=("FLUDARABINE", "CYCLOPHOSPHAMIDE"))
-    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
     date: DateText | None = day_date("Date")
-    dose_mg_m2: float | None = number("Dose mg m2", unit="mg/m2", low=0)
-    dose_mg: float | None = number("Mosteller BSA", unit="mg", low=0)
+    dose_mg_m2: Number | None = number("Dose mg m2", unit="mg/m2", low=0)
+    dose_mg: Number | None = number("Mosteller BSA", unit="mg", low=0)
 
 
 class KineticSample(Record):
     """One blood sample assayed for CAR transgene or CAR-T cells."""
 
     subject_id: str = key("Subject key, joins every table")
-    infusion_no: int | None = whole(
+    infusion_no: Whole | None = whole(
         "Infusion the sample belongs to (samples on/after a second infusion belong to 2, incl. its pre-dose)",
         low=1,
     )
     sample_id: str | None = text("Sample key within subject (same for both assays)")
-    nominal_day: int | None = whole("Nominal day since FIRST infusion; 0 for pre-dose", unit="days")
+    nominal_day: Whole | None = whole("Nominal day since FIRST infusion; 0 for pre-dose", unit="days")
     nominal_label: str | None = text("Nominal visit", examples=("D0 PRE", "D1", "D28", "M2", "I2 D4", "UNS"))
-    day: float | None = number("Actual days since first infusion; -0.02 = pre-dose on day 0", unit="days")
+    day: Number | None = number("Actual days since first infusion; -0.02 = pre-dose on day 0", unit="days")
     sample_date: DateText | None = day_date("Sampling")
-    unscheduled: str | None = text("Unscheduled", allowed=("Y", "N"))
+    unscheduled: Literal["Y", "N"] | None = text("Unscheduled")
     matrix: str | None = text("Peripheral blood", examples=("PB",))
     assay: str | None = text("qPCR transgene or flow CAR+ T cells", examples=("QPCR", "FLOW"))
-    value: float | None = number("Result", unit="see unit", low=0)
+    value: Number | None = number("Result", unit="see unit", low=0)
     unit: str | None = text("Unit", examples=("copies/ug gDNA", "cells/uL"))
-    blq: str | None = text(
-        "Below-limit flag: BLQ (LOD <= x < LLOQ), ND (< LOD), blank", allowed=("BLQ", "ND")
-    )
-    lloq: float | None = number("Lloq", unit="same as value", low=0)
-    lod: float | None = number("Lod", unit="same as value", low=0)
+    blq: Literal["BLQ", "ND"] | None = text("Below-limit flag: BLQ (LOD <= x < LLOQ), ND (< LOD), blank")
+    lloq: Number | None = number("Lloq", unit="same as value", low=0)
+    lod: Number | None = number("Lod", unit="same as value", low=0)
 
 
 class PdSample(Record):
     """One pharmacodynamic result: CD7+ cells or another lymphocyte count."""
 
     subject_id: str = key("Subject key, joins every table")
-    nominal_day: int | None = whole("Nominal day", unit="days")
+    nominal_day: Whole | None = whole("Nominal day", unit="days")
     nominal_label: str | None = text("Nominal visit", examples=("SCR", "D0 PRE", "D4", "M18"))
-    day: float | None = number("Actual days since first infusion", unit="days")
+    day: Number | None = number("Actual days since first infusion", unit="days")
     sample_date: DateText | None = day_date("Sampling")
     matrix: str | None = text("Matrix", examples=("PB",))
     parameter: str | None = text(
         "CD7+ cells absolute / % of lymphocytes / lymphocytes / CD3+CD7- T cells",
         examples=("CD7POS_ABS", "CD7POS_PCT", "LYM_ABS", "CD3POS_CD7NEG_ABS"),
     )
-    value: float | None = number("Value", unit="see unit", low=0)
+    value: Number | None = number("Value", unit="see unit", low=0)
     unit: str | None = text("Unit", examples=("cells/uL", "% of lymphocytes"))
-    blq: str | None = text("Below-limit flag", allowed=("BLQ", "ND"))
-    lloq: float | None = number("Lloq", low=0)
+    blq: Literal["BLQ", "ND"] | None = text("Below-limit flag")
+    lloq: Number | None = number("Lloq", low=0)
 
 
 class ResponseAssessment(Record):
@@ -270,19 +254,18 @@ class ResponseAssessment(Record):
     visit: str | None = text(
         "Visit", examples=("D28", "M2", "M3", "M6", "M9", "M12", "M15", "M18", "M24", "UNS")
     )
-    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
     assessment_date: DateText | None = day_date("Assessment date")
     criteria: str | None = text("Criteria", examples=("NCCN ALL", "LUGANO 2014 + BM"))
-    overall_response: str | None = text(
-        "Overall response",
-        allowed=("CR", "CRh", "CRi", "MLFS", "PR", "SD", "NR", "PD", "RELAPSE", "NE", "ND"),
-    )
+    overall_response: (
+        Literal["CR", "CRh", "CRi", "MLFS", "PR", "SD", "NR", "PD", "RELAPSE", "NE", "ND"] | None
+    ) = text("Overall response")
     bm_response: str | None = text("Bone-marrow response", examples=("CR", "CRi", "NR", "PD", "NA"))
-    mrd: str | None = text("Flow MRD, sensitivity 1e-4", allowed=("NEG", "POS", "ND"))
+    mrd: Literal["NEG", "POS", "ND"] | None = text("Flow MRD, sensitivity 1e-4")
     emd_response: str | None = text("Extramedullary response", examples=("CR", "PR", "SD", "PD", "NA"))
-    relapse_cd7: str | None = text("CD7 on relapse cells", allowed=("POS", "NEG"))
-    after_hsct: str | None = text("Assessed after HSCT", allowed=("Y", "N"))
-    after_inf2: str | None = text("Assessed after second infusion", allowed=("Y", "N"))
+    relapse_cd7: Literal["POS", "NEG"] | None = text("CD7 on relapse cells")
+    after_hsct: Literal["Y", "N"] | None = text("Assessed after HSCT")
+    after_inf2: Literal["Y", "N"] | None = text("Assessed after second infusion")
 
 
 class AdverseEvent(Record):
@@ -294,25 +277,24 @@ class AdverseEvent(Record):
     pt: str | None = text("Preferred term; CTCAE v5.0 terms are public, ICANS from ASTCT")
     soc: str | None = text("System organ class (CTCAE v5.0)")
     grading_scale: str | None = text("CRS/ICANS are ASTCT graded", examples=("CTCAE v5.0", "ASTCT 2019"))
-    grade: int | None = whole("Maximum grade of the event", low=1, high=5)
-    start_day: int | None = whole("Days since first infusion (0 = infusion day)", unit="days")
+    grade: Whole | None = whole("Maximum grade of the event", low=1, high=5)
+    start_day: Whole | None = whole("Days since first infusion (0 = infusion day)", unit="days")
     start_date: DateText | None = day_date("Start date")
-    end_day: int | None = whole("End day", unit="days")
+    end_day: Whole | None = whole("End day", unit="days")
     end_date: DateText | None = day_date("End date")
-    ongoing: str | None = text("Ongoing at death/last contact", allowed=("Y", "N"))
-    serious: str | None = text("Serious", allowed=("Y", "N"))
-    related_cart: str | None = text("Related cart", allowed=("RELATED", "NOT RELATED"))
-    related_ld: str | None = text("Related to lymphodepletion", allowed=("Y", "N"))
-    aesi: str | None = text(
-        "Adverse event of special interest (IEC-HS = HLH)",
-        allowed=("CRS", "ICANS", "HLH", "IEC-HS", "INFECTION", "CYTOPENIA"),
+    ongoing: Literal["Y", "N"] | None = text("Ongoing at death/last contact")
+    serious: Literal["Y", "N"] | None = text("Serious")
+    related_cart: Literal["RELATED", "NOT RELATED"] | None = text("Related cart")
+    related_ld: Literal["Y", "N"] | None = text("Related to lymphodepletion")
+    aesi: Literal["CRS", "ICANS", "HLH", "IEC-HS", "INFECTION", "CYTOPENIA"] | None = text(
+        "Adverse event of special interest (IEC-HS = HLH)"
     )
-    outcome: str | None = text("Outcome", allowed=("RECOVERED", "NOT RECOVERED", "FATAL"))
-    dlt: str | None = text("This AE is the DLT", allowed=("Y", "N"))
-    baseline_grade: int | None = whole("Grade before infusion", low=0, high=5)
-    related_disease: str | None = text("Caused by the underlying disease", allowed=("Y", "N"))
-    treatment_emergent: str | None = text(
-        "Treatment-emergent as adjudicated; taken as it stands", allowed=("Y", "N")
+    outcome: Literal["RECOVERED", "NOT RECOVERED", "FATAL"] | None = text("Outcome")
+    dlt: Literal["Y", "N"] | None = text("This AE is the DLT")
+    baseline_grade: Whole | None = whole("Grade before infusion", low=0, high=5)
+    related_disease: Literal["Y", "N"] | None = text("Caused by the underlying disease")
+    treatment_emergent: Literal["Y", "N"] | None = text(
+        "Treatment-emergent as adjudicated; taken as it stands"
     )
 
 
@@ -320,10 +302,10 @@ class AesiDay(Record):
     """The grade of CRS or ICANS on one day."""
 
     subject_id: str = key("Subject key, joins every table")
-    event: str | None = text("Event", allowed=("CRS", "ICANS"))
-    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    event: Literal["CRS", "ICANS"] | None = text("Event")
+    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
     date: DateText | None = day_date("Date")
-    grade: int | None = whole("Grade on that day", low=1, high=4)
+    grade: Whole | None = whole("Grade on that day", low=1, high=4)
     scale: str | None = text("Scale", examples=("ASTCT 2019",))
 
 
@@ -339,26 +321,26 @@ class ConcomitantMedication(Record):
     indication: str | None = text(
         "Indication", examples=("CRS", "ICANS", "HLH", "NEUTROPENIA", "HYPOGAMMAGLOBULINEMIA")
     )
-    start_day: int | None = whole("Start day", unit="days")
+    start_day: Whole | None = whole("Start day", unit="days")
     start_date: DateText | None = day_date("Start date")
-    end_day: int | None = whole("End day", unit="days")
+    end_day: Whole | None = whole("End day", unit="days")
     end_date: DateText | None = day_date("End date")
     dose: str | None = text("Dose")
-    n_doses: int | None = whole("N doses", low=0)
+    n_doses: Whole | None = whole("N doses", low=0)
 
 
 class DltAssessment(Record):
     """The adjudicated dose-limiting-toxicity assessment of one subject."""
 
     subject_id: str = key("Subject key, joins every table")
-    dose_level: int | None = whole("Dose level")
-    window_start_day: int | None = whole("Window start day", unit="days")
-    window_end_day: int | None = whole("Window end day", unit="days")
-    observed_through_day: int | None = whole("Observed through day", unit="days")
-    evaluable: str | None = text("DLT-evaluable", allowed=("Y", "N"))
-    dlt: str | None = text("Dose-limiting toxicity", allowed=("Y", "N"))
+    dose_level: Whole | None = whole("Dose level")
+    window_start_day: Whole | None = whole("Window start day", unit="days")
+    window_end_day: Whole | None = whole("Window end day", unit="days")
+    observed_through_day: Whole | None = whole("Observed through day", unit="days")
+    evaluable: Literal["Y", "N"] | None = text("DLT-evaluable")
+    dlt: Literal["Y", "N"] | None = text("Dose-limiting toxicity")
     dlt_term: str | None = text("Term of the DLT")
-    dlt_onset_day: int | None = whole("Onset of the DLT", unit="days")
+    dlt_onset_day: Whole | None = whole("Onset of the DLT", unit="days")
     not_evaluable_reason: str | None = text("Not evaluable reason")
 
 
@@ -366,33 +348,27 @@ class AdaSample(Record):
     """One sample tested for anti-CAR antibodies."""
 
     subject_id: str = key("Subject key, joins every table")
-    nominal_day: int | None = whole("Nominal day", unit="days")
+    nominal_day: Whole | None = whole("Nominal day", unit="days")
     nominal_label: str | None = text("Nominal visit", examples=("SCR", "D28", "M3", "M6", "M12"))
-    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
     sample_date: DateText | None = day_date("Sampling")
-    screening: str | None = text("Screening assay", allowed=("POS", "NEG"))
-    confirmatory: str | None = text("Done only if screening POS", allowed=("POS", "NEG"))
+    screening: Literal["POS", "NEG"] | None = text("Screening assay")
+    confirmatory: Literal["POS", "NEG"] | None = text("Done only if screening POS")
     titer: Titer | None = text("Titer")
-    result: str | None = text("POS only if confirmed", allowed=("POS", "NEG", "NE"))
+    result: Literal["POS", "NEG", "NE"] | None = text("POS only if confirmed")
 
 
 class StudyEvent(Record):
     """One dated event of the course: death, progression, HSCT, new therapy, last contact ..."""
 
     subject_id: str = key("Subject key, joins every table")
-    event: str | None = text(
-        "Event",
-        allowed=(
-            "DEATH",
-            "PROGRESSION",
-            "HSCT",
-            "NEW_THERAPY",
-            "SECOND_INFUSION",
-            "WITHDRAWAL",
-            "LAST_CONTACT",
-        ),
-    )
-    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    event: (
+        Literal[
+            "DEATH", "PROGRESSION", "HSCT", "NEW_THERAPY", "SECOND_INFUSION", "WITHDRAWAL", "LAST_CONTACT"
+        ]
+        | None
+    ) = text("Event")
+    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
     date: DateText | None = day_date("Date")
     detail: str | None = text(
         "Cause of death, HSCT donor and status, therapy, site and CD7 status of relapse"
@@ -403,15 +379,15 @@ class LabResult(Record):
     """One laboratory result."""
 
     subject_id: str = key("Subject key, joins every table")
-    day: int | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
     sample_date: DateText | None = day_date("Sampling")
     test: str | None = text(
         "Test", examples=("ANC", "ALC", "PLT", "HGB", "CRP", "FERRITIN", "ALT", "AST", "BILI", "CREAT")
     )
-    value: float | None = number("Value", unit="see unit", low=0)
+    value: Number | None = number("Value", unit="see unit", low=0)
     unit: str | None = text("Unit", examples=("10^9/L", "g/L", "mg/L", "ug/L", "U/L", "umol/L"))
-    lln: float | None = number("Lower limit of normal", low=0)
-    uln: float | None = number("Upper limit of normal", low=0)
+    lln: Number | None = number("Lower limit of normal", low=0)
+    uln: Number | None = number("Upper limit of normal", low=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -458,12 +434,18 @@ def _described(name: str, info: Any) -> Column:
         name=name,
         kind=extra["kind"],
         unit=extra["unit"],
-        allowed=tuple(extra["allowed"]),
+        allowed=_closed_words(info.annotation),
         terms=tuple(extra["terms"]),
         low=None if low is None else low.ge,
         high=None if high is None else high.le,
         description=info.description,
     )
+
+
+def _closed_words(annotation: Any) -> tuple[str, ...]:
+    """Words of the `Literal` in a field's type."""
+    literals = [part for part in get_args(annotation) if get_origin(part) is Literal]
+    return tuple(get_args(literals[0])) if literals else ()
 
 
 def _schema(name: str, model: type[Record], *more_key: str) -> TableSchema:
