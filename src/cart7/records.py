@@ -284,7 +284,7 @@ class AdverseEvent(Record):
     end_date: DateText | None = day_date("End date")
     ongoing: Literal["Y", "N"] | None = text("Ongoing at death/last contact")
     serious: Literal["Y", "N"] | None = text("Serious")
-    related_cart: Literal["RELATED", "NOT RELATED"] | None = text("Related cart")
+    related_cart: Literal["RELATED", "NOT RELATED", "Y", "N"] | None = text("Related cart")
     related_ld: Literal["Y", "N"] | None = text("Related to lymphodepletion")
     aesi: Literal["CRS", "ICANS", "HLH", "IEC-HS", "INFECTION", "CYTOPENIA"] | None = text(
         "Adverse event of special interest (IEC-HS = HLH)"
