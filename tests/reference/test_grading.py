@@ -1,0 +1,34 @@
+"""Grades of the published rules against cases reasoned by hand from the published tables."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cart7 import grading
+
+SAFETY = Path(__file__).parents[1] / "data" / "safety"
+
+
+def test_neutropenia_grades_equal_the_reasoned_cases():
+    cases = pd.read_csv(SAFETY / "icaht_cases.csv")
+    graded = grading.icaht_neutropenia(pd.read_csv(SAFETY / "icaht_anc_long.csv"), cases)
+    for expected, name in [
+        ("expected_early_grade", "early_grade"),
+        ("expected_days_le500", "days_le_500"),
+        ("expected_days_le100", "days_le_100"),
+        ("expected_late_grade", "late_grade"),
+    ]:
+        np.testing.assert_array_equal(graded[name], cases[expected], err_msg=name)
+    assert graded["case_id"].tolist() == cases["case_id"].tolist()
+    missing = graded[["early_grade", "late_grade"]].isna().any(axis=1)
+    assert (graded.loc[missing, "note"] != "").all()
+    assert 4 * len(cases) == 80
+
+
+def test_thrombocytopenia_grades_equal_the_reasoned_cases():
+    cases = pd.read_csv(SAFETY / "ticaht_cases.csv")
+    graded = grading.icaht_thrombocytopenia(pd.read_csv(SAFETY / "ticaht_plt_long.csv"), cases)
+    np.testing.assert_array_equal(graded["early_grade"], cases["expected_early_grade"])
+    np.testing.assert_array_equal(graded["late_grade"], cases["expected_late_grade"])
+    assert 2 * len(cases) == 12
