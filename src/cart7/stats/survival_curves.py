@@ -69,10 +69,11 @@ def checked(time: ArrayLike, event: ArrayLike) -> tuple[Floats, NDArray[np.bool_
         raise ValueError(f"time must not be negative, got {times.min():g}")
     if events.dtype != bool:
         numbers = np.asarray(events, dtype=float)
-        wrong = ~np.isin(numbers, (0.0, 1.0)) if numbers.size else np.zeros(0, dtype=bool)
+        happened = numbers == 1
+        wrong = ~(happened | (numbers == 0))
         if wrong.any():
             raise ValueError(f"event must be 0 or 1 (or boolean), got {numbers[wrong][0]:g}")
-        events = numbers == 1
+        events = happened
     return times, events
 
 
@@ -93,21 +94,14 @@ def merge_near_ties(time: Floats) -> Floats:
     >>> merge_near_ties(np.array([0.1 + 0.2, 0.3])).tolist()
     [0.3, 0.3]
     """
-    ordered = np.sort(time)
-    if ordered.size < 2 or not _has_near_ties(ordered):
-        return time
-    distinct = np.unique(ordered)
-    gap = np.diff(distinct)
-    new = np.concatenate([[True], (gap > TOLERANCE) & (gap / np.mean(np.abs(distinct)) > TOLERANCE)])
-    first = distinct[new]
-    return np.asarray(first[np.searchsorted(first, time, side="right") - 1])
+    distinct, place = np.unique(time, return_inverse=True)
+    new = np.diff(distinct, prepend=-np.inf) > _resolution(distinct)
+    return np.asarray(distinct[new][np.cumsum(new)[place] - 1])
 
 
-def _has_near_ties(ordered: Floats) -> bool:
-    gap = np.diff(ordered)
-    # The largest time bounds the mean of the distinct times: a cheap test that errs only towards True.
-    near = (gap > 0) & (gap <= TOLERANCE * max(1.0, float(ordered[-1])))
-    return bool(near.any())
+def _resolution(distinct: Floats) -> float:
+    """The largest gap between two distinct times that still counts as rounding noise."""
+    return TOLERANCE * max(1.0, float(distinct.mean())) if distinct.size else TOLERANCE
 
 
 def curve(time: ArrayLike, event: ArrayLike, *, near_ties: bool = True) -> Curve:
@@ -143,35 +137,36 @@ def curve(time: ArrayLike, event: ArrayLike, *, near_ties: bool = True) -> Curve
     [0.75, 0.5, 0.5]
     """
     times, events = checked(time, event)
-    if near_ties:
-        times = merge_near_ties(times)
-    distinct, n_total, n_event = _counts(times, events)
-    n_observed = times.size - np.concatenate([[0], np.cumsum(n_total)[:-1]]) if distinct.size else n_total
+    distinct, n_total, n_event = _days(times, events) or _moments(times, events, near_ties=near_ties)
+    n_observed = times.size + n_total - np.cumsum(n_total)
     return _from_counts(distinct, n_observed, n_observed, n_event, n_total - n_event)
 
 
-def _counts(times: Floats, events: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints]:
-    """Distinct times with the number of subjects and of events at each."""
-    whole = _small_whole_numbers(times)
-    if whole is not None:
-        both = np.bincount(whole * 2 + events, minlength=2).astype(np.int64)
-        both = np.concatenate([both, np.zeros(both.size % 2, dtype=np.int64)]).reshape(-1, 2)
-        seen = np.flatnonzero(both.any(axis=1))
-        return seen.astype(float), both[seen].sum(axis=1), both[seen, 1]
-    ordered = np.sort(times)
-    starts = np.concatenate([[True], ordered[1:] != ordered[:-1]]) if ordered.size else np.zeros(0, bool)
-    distinct = ordered[starts]
-    n_total = np.diff(np.append(np.flatnonzero(starts), ordered.size))
-    up_to = np.searchsorted(np.sort(times[events]), distinct, side="right")
-    return distinct, n_total.astype(np.int64), np.diff(up_to, prepend=0).astype(np.int64)
-
-
-def _small_whole_numbers(times: Floats) -> Ints | None:
-    """The times as integers when they are whole and not sparse (days), else None."""
+def _days(times: Floats, events: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints] | None:
+    """Distinct times, subjects and events at each, counted without sorting; None unless whole and dense."""
     if not times.size or times.max() > 4 * times.size + 1000:
         return None
     whole = times.astype(np.int64)
-    return whole if np.array_equal(whole, times) else None
+    if not np.array_equal(whole, times):
+        return None
+    both = np.bincount(whole * 2 + events, minlength=2 * int(whole.max()) + 2).reshape(-1, 2)
+    n_total = both.sum(axis=1)
+    seen = np.flatnonzero(n_total)
+    return seen.astype(float), n_total[seen], both[seen, 1]
+
+
+def _moments(times: Floats, events: NDArray[np.bool_], *, near_ties: bool) -> tuple[Floats, Ints, Ints]:
+    """Distinct times, subjects and events at each, from one sort."""
+    # Non-negative floats order as their bits do, which leaves the lowest bit free to carry the event.
+    keys = np.sort(((times + 0.0).view(np.uint64) << np.uint64(1)) | events)
+    ordered = (keys >> np.uint64(1)).view(np.float64)
+    gap = np.diff(ordered, prepend=-np.inf)
+    first = gap > 0
+    if near_ties:
+        first = gap > _resolution(ordered[first])
+    ends = np.append(np.flatnonzero(first)[1:], ordered.size) if ordered.size else np.zeros(0, np.int64)
+    up_to = np.cumsum(keys & np.uint64(1), dtype=np.int64)[ends - 1]
+    return ordered[first], np.diff(ends, prepend=0), np.diff(up_to, prepend=0)
 
 
 def _from_counts(time: Floats, n_observed: Ints, n_risk: Ints, n_event: Ints, n_censor: Ints) -> Curve:
@@ -184,7 +179,7 @@ def _from_counts(time: Floats, n_observed: Ints, n_risk: Ints, n_event: Ints, n_
         n_risk=n_risk,
         n_event=n_event,
         n_censor=n_censor,
-        survival=np.cumprod(kept),
+        survival=np.asarray(np.cumprod(kept), dtype=float),
         log_std_err=np.sqrt(np.cumsum(variance)),
     )
 
