@@ -594,6 +594,8 @@ def _dtype(schema: TableSchema, name: str) -> Any:
 
 def _typed(frame: pd.DataFrame, schema: TableSchema, name: str, problems: list[Problem]) -> pd.Series:
     values = frame[name]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values  # its levels name the groups, those with nobody in them too
     if schema.columns[name].kind == "str":
         return _words(values)
     if not _is_number(schema, name):

@@ -1,0 +1,482 @@
+"""The whole analysis: every endpoint of the protocol once, under one plan.
+
+Here: `analyse`, the one room that knows all endpoints, and what it hands out. Not here: any
+statistic (the endpoint rooms), pages (`report`), files (`manifest`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cart7 import derive, dose, immunogenicity, pk, response, results, safety, survival
+from cart7 import pd as pharmacodynamics
+from cart7.errors import DataError, Problem
+from cart7.plan import Plan
+from cart7.study import Study
+
+NOBODY_INFUSED = "nobody is infused"
+
+COUNTS = ("n_enrolled", "n_not_infused", "n_infused", "n_dlt_evaluable", "n_dlt", "n_deaths",
+          "n_deaths_infused", "n_hsct", "n_second_infusion", "n_new_therapy")  # fmt: skip
+
+ENDPOINTS = (
+    "cell_dose", "dlt", "ae_overview", "ae_by_term", "ae_rates", "special_interest", "icaht",
+    "nca", "exposure", "persistence", "pd", "depletion", "response", "best_response",
+    "time_to_event", "hsct_incidence", "ada", "ada_rates", "rp2d",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Analysis:
+    """Every endpoint of a study, as results; what could not be computed is None and says why.
+
+    Attributes
+    ----------
+    study_id, source : str
+        Which study, and where its tables came from.
+    plan : Plan
+        The rules in force.
+    accounting : DataFrame
+        Subjects by group: enrolled, infused, evaluable, and the events of their course.
+    cell_dose, dlt, ae_overview, ae_by_term, ae_rates, special_interest, icaht, nca, exposure,
+    persistence, pd, depletion, response, best_response, time_to_event, hsct_incidence, ada,
+    ada_rates, rp2d
+        The results of the rooms (`icaht`: a frame; `depletion`: by parameter).
+    course : DataFrame
+        Per infused subject: group, last day, and the first day of each event, in days since infusion.
+    not_collected : dict
+        Attribute and reason of everything that could not be computed.
+    problems, row_accounting : DataFrame
+        Findings about the data, and rows read, used and set aside by table.
+    extra_columns : dict
+        Columns outside the schema, by table.
+    """
+
+    study_id: str
+    source: str
+    plan: Plan = field(repr=False)
+    accounting: pd.DataFrame = field(repr=False)
+    course: pd.DataFrame = field(repr=False)
+    problems: pd.DataFrame = field(repr=False)
+    row_accounting: pd.DataFrame = field(repr=False)
+    not_collected: dict[str, str]
+    extra_columns: dict[str, list[str]] = field(repr=False, default_factory=dict)
+    cell_dose: Any = field(repr=False, default=None)
+    dlt: Any = field(repr=False, default=None)
+    ae_overview: Any = field(repr=False, default=None)
+    ae_by_term: Any = field(repr=False, default=None)
+    ae_rates: Any = field(repr=False, default=None)
+    special_interest: Any = field(repr=False, default=None)
+    icaht: Any = field(repr=False, default=None)
+    nca: Any = field(repr=False, default=None)
+    exposure: Any = field(repr=False, default=None)
+    persistence: Any = field(repr=False, default=None)
+    pd: Any = field(repr=False, default=None)
+    depletion: Any = field(repr=False, default=None)
+    response: Any = field(repr=False, default=None)
+    best_response: Any = field(repr=False, default=None)
+    time_to_event: Any = field(repr=False, default=None)
+    hsct_incidence: Any = field(repr=False, default=None)
+    ada: Any = field(repr=False, default=None)
+    ada_rates: Any = field(repr=False, default=None)
+    rp2d: Any = field(repr=False, default=None)
+
+    def to_frame(self) -> pd.DataFrame:
+        """All long rows of all results, in the columns of `results.LONG_COLUMNS`."""
+        blocks = [_accounting_rows(self.accounting)]
+        for name in ENDPOINTS:
+            value = getattr(self, name)
+            if name == "icaht" and value is not None:
+                blocks.append(_icaht_rows(value))
+            else:
+                blocks += [result.to_frame() for result in _results_in(value)]
+        return results.long_frame(blocks)
+
+    def report(self, out_dir: str | Path, formats: Sequence[str] = ("html",)) -> dict[str, Path]:
+        """Write the pages into a folder (made when missing); returns the path of each format."""
+        from cart7.report import document
+
+        return document.write(self, out_dir, formats=formats)
+
+    def _repr_html_(self) -> str:
+        missing = "".join(f"<li>{name}: {reason}</li>" for name, reason in self.not_collected.items())
+        table = self.accounting.to_html(index=False, escape=True)
+        return f"<p><b>{self.study_id}</b></p>{table}" + (
+            f"<p>Not collected</p><ul>{missing}</ul>" if missing else ""
+        )
+
+
+def analyse(
+    study: Study, plan: Plan | None = None, *, progress: Callable[[str], None] | None = None
+) -> Analysis:
+    """Compute every endpoint of the protocol once.
+
+    Parameters
+    ----------
+    study : Study
+        Checked tables.
+    plan : Plan, optional
+        Rules of all endpoints; the library's defaults when not given.
+    progress : callable, optional
+        Called with the name of each endpoint before it is computed.
+
+    Returns
+    -------
+    Analysis
+        What lacks its table or column is None and stands in `.not_collected`.
+
+    Raises
+    ------
+    DataError
+        When a table is there but cannot be used as it is.
+
+    Examples
+    --------
+    >>> import cart7
+    >>> trial = cart7.analyse(cart7.example_study(), cart7.read_plan("example"))
+    >>> trial.accounting[["group", "n_enrolled", "n_infused", "n_dlt"]].values.tolist()[-1]
+    ['ALL', 10, 9, 1]
+    """
+    desk = _Desk(study, plan if plan is not None else Plan(), progress)
+    _safety(desk)
+    _kinetics(desk)
+    _cells(desk)
+    _efficacy(desk)
+    _recommendation(desk)
+    return Analysis(
+        study_id=_study_id(study),
+        source=_source(study),
+        plan=desk.plan,
+        accounting=_accounting(desk),
+        course=_course(desk),
+        problems=study.problems,
+        row_accounting=study.accounting,
+        extra_columns=dict(study.extra_columns),
+        not_collected=desk.not_collected,
+        **desk.done,
+    )
+
+
+class _Desk:
+    """Where the work lies: the study, its analysis sets, and what is done so far."""
+
+    def __init__(self, study: Study, plan: Plan, progress: Callable[[str], None] | None) -> None:
+        self.study, self.plan, self.progress = study, plan, progress
+        self.by = plan.by if plan.by in study.subjects.columns else None
+        self.enrolled = _with_levels(study.subjects, self.by)
+        self.infused = self.enrolled[_infused(self.enrolled)]
+        self.done: dict[str, Any] = {}
+        self.not_collected: dict[str, str] = {}
+
+    def take(self, name: str, compute: Callable[[], Any], *, tables: Sequence[str] = (),
+             results: Sequence[str] = ()) -> None:  # fmt: skip
+        """Compute one endpoint, or note why it is not collected."""
+        if self.progress is not None:
+            self.progress(name)
+        reason = self._why_not(tables, results)
+        if not reason:
+            try:
+                self.done[name] = compute()
+                return
+            except DataError as error:
+                if {problem.rule for problem in error.problems} != {"MISSING-COLUMN"}:
+                    raise
+                reason = "; ".join(f"{item.table} has no column {item.column}" for item in error.problems)
+        self.not_collected[name] = reason
+
+    def _why_not(self, tables: Sequence[str], needed: Sequence[str]) -> str:
+        if not len(self.infused):
+            return NOBODY_INFUSED
+        absent = [name for name in tables if self.table(name) is None]
+        if absent:
+            return f"the study has no rows of {', '.join(absent)}"
+        undone = [name for name in needed if name not in self.done]
+        return f"needs {', '.join(undone)}, which could not be computed" if undone else ""
+
+    def table(self, name: str) -> pd.DataFrame | None:
+        """A table with rows, or None."""
+        frame = getattr(self.study, name)
+        return None if frame is None or not len(frame) else frame
+
+    def of_infused(self, name: str) -> pd.DataFrame:
+        """Rows of a table that belong to infused subjects."""
+        frame = getattr(self.study, name)
+        return frame[frame["subject_id"].isin(self.infused["subject_id"])]
+
+
+def _infused(subjects: pd.DataFrame) -> pd.Series:
+    """Who is infused; everybody, where the table does not say."""
+    if "infused" in subjects.columns and subjects["infused"].notna().any():
+        return subjects["infused"] == "Y"
+    if "infusion_date" in subjects.columns and subjects["infusion_date"].notna().any():
+        return subjects["infusion_date"].notna()
+    return pd.Series(True, index=subjects.index)
+
+
+def _with_levels(subjects: pd.DataFrame, by: str | None) -> pd.DataFrame:
+    """Subjects whose group column keeps its levels, so that one nobody is infused at keeps its row."""
+    if by is None:
+        return subjects
+    levels = sorted(subjects[by].dropna().unique().tolist())
+    return subjects.assign(**{by: pd.Categorical(subjects[by], categories=levels)})
+
+
+def _safety(desk: _Desk) -> None:
+    study, plan, infused, by = desk.study, desk.plan, desk.infused, desk.by
+    events = desk.table("events")
+    desk.take(
+        "cell_dose",
+        lambda: dose.cell_dose(desk.of_infused("products"), subjects=infused, rules=plan.cell_dose),
+        tables=["products"],
+    )
+    adjudicated = desk.table("dlt")
+    desk.take(
+        "dlt",
+        lambda: safety.dose_limiting_toxicity(
+            infused, dlt=adjudicated, adverse_events=desk.table("adverse_events") if adjudicated is None else None,
+            events=events, by=by, rules=plan.dlt,
+        ),
+        tables=["adverse_events"] if adjudicated is None else ["dlt"],
+    )  # fmt: skip
+    event_tables = {"ae_overview": safety.overview, "ae_by_term": safety.by_term,
+                    "ae_rates": safety.exposure_adjusted, "special_interest": safety.special_interest}  # fmt: skip
+    for name, tabulate in event_tables.items():
+        desk.take(
+            name,
+            partial(tabulate, study.adverse_events, infused, events=events, by=by, rules=plan.safety),
+            tables=["adverse_events"],
+        )
+    desk.take("icaht", lambda: safety.icaht(study.labs, infused, events=events).subjects, tables=["labs"])
+
+
+def _kinetics(desk: _Desk) -> None:
+    plan, infused, by = desk.plan, desk.infused, desk.by
+    every_infusion = plan.pk.model_copy(update={"infusion_no": None})
+    desk.take("nca", lambda: pk.nca(desk.of_infused("kinetics"), rules=every_infusion), tables=["kinetics"])
+    desk.take(
+        "exposure",
+        lambda: pk.exposure(desk.study.kinetics, infused, by=by, rules=plan.pk),
+        tables=["kinetics"],
+    )
+    desk.take(
+        "persistence",
+        lambda: pk.persistence(desk.study.kinetics, infused, desk.table("events"), by=by, rules=plan.pk),
+        tables=["kinetics"],
+    )
+
+
+def _cells(desk: _Desk) -> None:
+    study, plan, infused, by = desk.study, desk.plan, desk.infused, desk.by
+    lymphodepletion = desk.table("lymphodepletion")
+    desk.take(
+        "pd",
+        lambda: pharmacodynamics.by_visit(
+            study.pd, infused, lymphodepletion=lymphodepletion, by=by, rules=plan.pd
+        ),
+        tables=["pd"],
+    )
+    desk.take(
+        "depletion",
+        lambda: {
+            parameter: pharmacodynamics.depletion(
+                study.pd, infused, desk.table("events"), lymphodepletion=lymphodepletion,
+                parameter=parameter, by=by, rules=plan.pd,
+            )
+            for parameter in _cd7_parameters(study.pd)
+        },
+        tables=["pd"],
+    )  # fmt: skip
+    desk.take(
+        "ada", lambda: immunogenicity.classify(study.ada, infused, rules=plan.immunogenicity), tables=["ada"]
+    )
+    desk.take(
+        "ada_rates",
+        lambda: immunogenicity.positive_rate(study.ada, infused, by=by, rules=plan.immunogenicity),
+        tables=["ada"],
+    )
+
+
+def _cd7_parameters(samples: pd.DataFrame) -> list[str]:
+    """The CD7+ parameters of a table; every parameter where none is named so."""
+    if "parameter" not in samples.columns:
+        message = "this column is needed and is not there"
+        raise DataError([Problem(table="pd", column="parameter", rule="MISSING-COLUMN", message=message)])
+    there = sorted(samples["parameter"].dropna().unique().tolist())
+    return [name for name in there if name.startswith("CD7POS")] or there
+
+
+def _efficacy(desk: _Desk) -> None:
+    plan, infused, by = desk.plan, desk.infused, desk.by
+    events, responses = desk.table("events"), desk.table("responses")
+    desk.take(
+        "response",
+        lambda: response.objective_response(responses, desk.enrolled, events, by=by, rules=plan.response),
+        tables=["responses"],
+    )
+    desk.take(
+        "best_response",
+        lambda: response.best_overall(responses, infused, events, rules=plan.response),
+        tables=["responses"],
+    )
+    either = ["events"] if events is None and responses is None else []
+    desk.take(
+        "time_to_event",
+        lambda: survival.endpoint_table(
+            infused, events, responses, by=by, rules=plan.survival, strategies=plan.strategies
+        ),
+        tables=either,
+    )
+    desk.take("hsct_incidence", lambda: _hsct_incidence(desk, events, responses), tables=either)
+
+
+def _hsct_incidence(desk: _Desk, events: pd.DataFrame | None, responses: pd.DataFrame | None) -> Any:
+    """Cumulative incidence of progression or death, and of HSCT as the competing event."""
+    rules = desk.plan.strategies.get(
+        "hsct-competing", desk.plan.survival.model_copy(update={"hsct": "competing"})
+    )
+    timed = survival.time_to_event(desk.infused, events, responses, endpoint="PFS", rules=rules).subjects
+    timed = timed[timed["time"].notna()]
+    return survival.cumulative_incidence(timed["time"], timed["cause"], variance="aalen")
+
+
+def _recommendation(desk: _Desk) -> None:
+    plan, done = desk.plan, desk.done
+    if plan.score is None:
+        desk.not_collected["rp2d"] = "the plan states no [score]: weights and gates must be pre-specified"
+        return
+    desk.take(
+        "rp2d",
+        lambda: dose.recommend(
+            desk.infused, dlt=done["dlt"], response=done["response"], exposure=done["exposure"],
+            persistence=done["persistence"], depletion=done["depletion"], cell_dose=done.get("cell_dose"),
+            rules=plan.score, rng=plan.seed,
+        ),
+        results=["dlt", "response", "exposure", "persistence", "depletion"],
+    )  # fmt: skip
+
+
+# ---- subjects in numbers ------------------------------------------------------------------------
+
+
+def _study_id(study: Study) -> str:
+    subjects = study.subjects
+    names = subjects["study_id"].dropna().unique().tolist() if "study_id" in subjects.columns else []
+    return ", ".join(map(str, names)) or "study without a name"
+
+
+def _source(study: Study) -> str:
+    return "records" if study.source is None else Path(study.source).name
+
+
+def _accounting(desk: _Desk) -> pd.DataFrame:
+    """Enrolled, infused, evaluable and the events of their course, by group."""
+    subjects = desk.enrolled
+    infused = _infused(subjects).to_numpy(dtype=bool)
+    happened = _event_happened(desk, subjects)
+    dlt = desk.done["dlt"].subjects.set_index("subject_id") if "dlt" in desk.done else None
+    rows = []
+    for label, member in derive.groups(subjects, desk.by):
+        of_group = subjects.loc[member, "subject_id"]
+        counts: list[Any] = [int(member.sum()), int((member & ~infused).sum()), int((member & infused).sum())]
+        if dlt is None:
+            counts += [np.nan, np.nan]
+        else:
+            flags = dlt.reindex(of_group[infused[member]])
+            counts += [
+                int((flags["evaluable"] == 1).sum()),
+                int(((flags["evaluable"] == 1) & (flags["dlt"] == 1)).sum()),
+            ]
+        counts += _event_counts(happened, member, infused)
+        rows.append([label, *counts])
+    frame = pd.DataFrame(rows, columns=["group", *COUNTS])
+    frame["note"] = _accounting_note(desk)
+    return frame
+
+
+def _event_happened(desk: _Desk, subjects: pd.DataFrame) -> pd.DataFrame | None:
+    """Whether each kind of event stands in `events`, with or without a day."""
+    events = desk.table("events")
+    if events is None or "event" not in events.columns:
+        return None
+    return pd.DataFrame(
+        {
+            word: subjects["subject_id"].isin(events.loc[events["event"] == word, "subject_id"]).to_numpy()
+            for word in ("DEATH", "HSCT", "SECOND_INFUSION", "NEW_THERAPY")
+        }
+    )
+
+
+def _event_counts(happened: pd.DataFrame | None, member: np.ndarray, infused: np.ndarray) -> list[Any]:
+    if happened is None:
+        return [np.nan] * 5
+    died = happened["DEATH"].to_numpy()
+    others = [happened[word].to_numpy() for word in ("HSCT", "SECOND_INFUSION", "NEW_THERAPY")]
+    return [int((died & member).sum()), int((died & member & infused).sum())] + [
+        int((flag & member).sum()) for flag in others
+    ]
+
+
+def _accounting_note(desk: _Desk) -> str:
+    absent = [] if "dlt" in desk.done else [f"DLT: {desk.not_collected.get('dlt', 'not collected')}"]
+    return "; ".join([*absent, *([] if desk.table("events") is not None else ["events not collected"])])
+
+
+def _course(desk: _Desk) -> pd.DataFrame:
+    """What happened to each infused subject, in days since infusion."""
+    infused = desk.infused
+    days = derive.first_event_days(desk.table("events"), infused).reset_index()
+    labels = np.full(len(infused), derive.ALL, dtype=object)
+    for label, member in derive.groups(infused, desk.by)[:-1]:
+        labels[member] = label
+    died = days["DEATH"].notna()
+    last = days["DEATH"].fillna(days["LAST_CONTACT"])
+    last = last.fillna(_last_record_day(desk, days["subject_id"]))
+    words = np.select([died, days["LAST_CONTACT"].notna()], ["DEATH", "LAST_CONTACT"], "")
+    course = pd.DataFrame(
+        {"subject_id": days["subject_id"], "group": labels, "end_day": last, "end_event": words}
+    )
+    return course.join(days[["HSCT", "SECOND_INFUSION", "NEW_THERAPY", "PROGRESSION", "DEATH"]])
+
+
+def _last_record_day(desk: _Desk, subject_ids: pd.Series) -> pd.Series:
+    """Last day with a sample or an assessment, where follow-up itself is not recorded."""
+    tables = [desk.table(name) for name in ("responses", "kinetics", "pd", "ada", "labs")]
+    days = [frame[["subject_id", "day"]] for frame in tables if frame is not None and "day" in frame.columns]
+    if not days:
+        return pd.Series(np.nan, index=subject_ids.index)
+    last = pd.concat(days).groupby("subject_id")["day"].max()
+    return subject_ids.map(last).astype("float64")
+
+
+# ---- long rows ----------------------------------------------------------------------------------
+
+
+def _results_in(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif value is not None:
+        yield value
+
+
+def _accounting_rows(accounting: pd.DataFrame) -> pd.DataFrame:
+    return results.long_rows(
+        accounting, analysis="analysis.accounting", param="ACCOUNTING", population="ENROLLED",
+        group=accounting["group"], stats=COUNTS, method="count of subjects",
+        units=dict.fromkeys(COUNTS, "subjects"),
+    )  # fmt: skip
+
+
+def _icaht_rows(icaht: pd.DataFrame) -> pd.DataFrame:
+    stats = ["days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"]
+    units = {"days_le_500": "days", "days_le_100": "days", "recovery_day": "days", "early_grade": "grade",
+             "late_grade": "grade"}  # fmt: skip
+    reasons = {"recovery_day": "no three consecutive days above 500/uL", "late_grade": "not gradable"}
+    return results.long_rows(
+        icaht, analysis="safety.icaht", param="ICAHT", population="INFUSED", subject_id=icaht["subject_id"],
+        stats=stats, units=units, reasons=reasons, method="EHA/EBMT 2023",
+    )  # fmt: skip

@@ -1,0 +1,232 @@
+"""The command line: check | report | verify | diff | init, and errors a statistician understands.
+
+Here: arguments, progress, what is printed and with which exit code. Not here: any work.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cart7._version import __version__
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cart7.plan import Plan
+
+FORMATS = ("html", "rtf", "docx")
+SHOWN = 60
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code says how it went (0 well, 1 found something, 2 could not).
+
+    Examples
+    --------
+    >>> main(["check", "example"])
+    no problem found in 14 tables, 2086 rows
+    0
+    """
+    options = _parser().parse_args(arguments)
+    from cart7.errors import Cart7Error
+
+    try:
+        return int(options.run(options))
+    except Cart7Error as error:
+        print(f"cart7: {error}", file=sys.stderr)
+    except OSError as error:
+        print(f"cart7: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+    return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cart7", description="Endpoints of a CAR-T phase I trial. For research, not medical advice."
+    )
+    parser.add_argument("--version", action="version", version=f"cart7 {__version__}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    report = commands.add_parser("report", help="analyse a study and write its report, results and manifest")
+    report.add_argument("study", metavar="STUDY", help="folder of the study's tables, or example")
+    report.add_argument(
+        "--plan", metavar="FILE", help="analysis plan (default: STUDY/plan.toml, else defaults)"
+    )
+    report.add_argument("--out", metavar="DIR", default="cart7-report", help="folder to write into")
+    report.add_argument(
+        "--format", type=_formats, default=("html",), metavar="html,rtf,docx", help="pages to write"
+    )
+    report.add_argument("--on-problem", choices=("raise", "report"), default="raise",
+                        help="stop at data errors, or set their rows aside and list them")  # fmt: skip
+    report.set_defaults(run=_report)
+
+    check = commands.add_parser("check", help="print every data problem of a study")
+    check.add_argument("study", metavar="STUDY", help="folder of the study's tables, or example")
+    check.set_defaults(run=_check)
+
+    verify = commands.add_parser("verify", help="compute again and compare with a manifest")
+    verify.add_argument("manifest", metavar="MANIFEST", help="the manifest.json of a report")
+    verify.set_defaults(run=_verify)
+
+    diff = commands.add_parser("diff", help="list the numbers that differ between two manifests")
+    diff.add_argument("a", metavar="A", help="a manifest.json")
+    diff.add_argument("b", metavar="B", help="another manifest.json")
+    diff.set_defaults(run=_diff)
+
+    init = commands.add_parser("init", help="write a commented analysis plan with every rule")
+    init.add_argument(
+        "file", metavar="FILE", nargs="?", default="plan.toml", help="file to write (plan.toml)"
+    )
+    init.set_defaults(run=_init)
+    return parser
+
+
+def _formats(text: str) -> tuple[str, ...]:
+    chosen = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
+    unknown = [word for word in chosen if word not in FORMATS]
+    if unknown or not chosen:
+        raise argparse.ArgumentTypeError(f"one or more of {', '.join(FORMATS)}; got {text!r}")
+    return chosen
+
+
+# ---- commands -----------------------------------------------------------------------------------
+
+
+def _report(options: argparse.Namespace) -> int:
+    from cart7 import manifest
+    from cart7.errors import Cart7Error
+
+    plan = _plan_of(options.study, options.plan)
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise Cart7Error(f"--out {out} is a file; name a folder")
+    progress = _Progress()
+    page = manifest.write_report(
+        options.study,
+        plan,
+        out,
+        formats=options.format,
+        on_problem=options.on_problem,
+        progress=progress.tell,
+    )
+    progress.end()
+    print(page)
+    return 0
+
+
+def _plan_of(study: str, named: str | None) -> "Plan":
+    """The plan named, else the one beside the study, else the defaults."""
+    from cart7 import manifest
+    from cart7.plan import Plan, read_plan
+
+    if named is not None:
+        return read_plan(named)
+    beside = manifest.study_folder(study) / "plan.toml"
+    return read_plan(beside) if beside.is_file() else Plan()
+
+
+def _check(options: argparse.Namespace) -> int:
+    from cart7 import manifest
+    from cart7.study import read_study
+
+    study = read_study(manifest.study_folder(options.study), on_problem="report")
+    problems = study.problems
+    _print_problems(problems)
+    if not len(problems):
+        rows = int(study.accounting["rows_in"].sum())
+        print(f"no problem found in {len(study.accounting)} tables, {rows} rows")
+    return int((problems["severity"] == "error").any())
+
+
+def _print_problems(problems: "pd.DataFrame") -> None:
+    """Problems in the order of their weight, with a count of each severity."""
+    from cart7.errors import Problem
+
+    for severity in ("error", "warning", "repair"):
+        chosen = problems[problems["severity"] == severity]
+        if not len(chosen):
+            continue
+        print(f"{len(chosen)} {severity}{'' if len(chosen) == 1 else 's'}")
+        for row in chosen.to_dict("records"):
+            place = {name: (None if _is_missing(item) else item) for name, item in row.items()}
+            place["row"] = None if place["row"] is None else int(place["row"])
+            place["fix"] = place["fix"] or ""
+            used = "" if place["new_value"] is None else f" -> {place['new_value']}"
+            print(f"  {Problem(**place)}{used}")
+
+
+def _is_missing(item: object) -> bool:
+    import pandas as pd
+
+    return item is None or item is pd.NA or (isinstance(item, float) and item != item)
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from cart7 import manifest
+
+    found = manifest.verify(options.manifest)
+    for row in found.inputs.to_dict("records"):
+        print(f"input {row['table']} ({row['path']}): {row['change']} changed")
+    _print_numbers(found.numbers)
+    for name, (then, now) in found.versions.items():
+        print(f"note: {name} was {then or 'not recorded'}, is {now}", file=sys.stderr)
+    if found.reproduced:
+        print("everything reproduces")
+    return 0 if found.reproduced else 1
+
+
+def _diff(options: argparse.Namespace) -> int:
+    from cart7 import manifest
+
+    numbers = manifest.difference(options.a, options.b)
+    _print_numbers(numbers)
+    if not len(numbers):
+        print("no number differs")
+    return int(len(numbers) > 0)
+
+
+def _print_numbers(numbers: "pd.DataFrame") -> None:
+    """Each number that moved, on one line."""
+    if not len(numbers):
+        return
+    print(f"{len(numbers)} number{'' if len(numbers) == 1 else 's'} moved")
+    for row in numbers.to_dict("records"):
+        where = " | ".join(
+            f"{name} {row[name]}" for name in ("timepoint", "population", "group", "subject_id") if row[name]
+        )
+        old, new = (
+            "missing" if _is_missing(row[name]) or row[name] == "" else row[name] for name in ("old", "new")
+        )
+        print(f"  {row['analysis']} {row['param']} {row['stat']} ({where}): {old} -> {new}")
+
+
+def _init(options: argparse.Namespace) -> int:
+    from cart7.errors import Cart7Error
+    from cart7.plan import Plan
+
+    target = Path(options.file)
+    if target.exists():
+        raise Cart7Error(f"{target} is there already; name another file")
+    target.write_text(Plan().to_toml(), encoding="utf-8")
+    print(target)
+    return 0
+
+
+class _Progress:
+    """The stage at work, on a terminal only."""
+
+    def __init__(self) -> None:
+        self.shown = sys.stderr.isatty()
+
+    def tell(self, stage: str) -> None:
+        if self.shown:
+            print(f"\r\033[K{stage.replace('_', ' ')} ...", end="", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        if self.shown:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
