@@ -235,16 +235,20 @@ def _safety(desk: _Desk) -> None:
         tables=["products"],
     )
     adjudicated = desk.table("dlt")
+    reports = desk.table("adverse_events") if adjudicated is None else None
     desk.take(
         "dlt",
         lambda: safety.dose_limiting_toxicity(
-            infused, dlt=adjudicated, adverse_events=desk.table("adverse_events") if adjudicated is None else None,
-            events=events, by=by, rules=plan.dlt,
+            infused, dlt=adjudicated, adverse_events=reports, events=events, by=by, rules=plan.dlt
         ),
         tables=["adverse_events"] if adjudicated is None else ["dlt"],
-    )  # fmt: skip
-    event_tables = {"ae_overview": safety.overview, "ae_by_term": safety.by_term,
-                    "ae_rates": safety.exposure_adjusted, "special_interest": safety.special_interest}  # fmt: skip
+    )
+    event_tables = {
+        "ae_overview": safety.overview,
+        "ae_by_term": safety.by_term,
+        "ae_rates": safety.exposure_adjusted,
+        "special_interest": safety.special_interest,
+    }
     for name, tabulate in event_tables.items():
         desk.take(
             name,

@@ -26,6 +26,11 @@ from cart7.survival import STRATEGIES, TimeToEventRules
 
 EXAMPLE = "example"
 
+HEAD = (
+    "# Analysis plan of a cart7 study: every rule that changes a number.",
+    "# An absent key is the default; an unknown one is refused.",
+)
+
 TABLE_NOTES = {
     "pk": "Cellular kinetics: areas, values below the limit, lambda_z.",
     "pd": "CD7+ cells: baselines, visits, values below the limit, recovery.",
@@ -189,8 +194,7 @@ def _model_in(annotation: Any) -> Any:
 def plan_toml(plan: Plan, *, comments: bool = True) -> str:
     """TOML of a plan; keys whose value is None are left out, since an absent key is the default."""
     values = plan.model_dump(mode="json")
-    lines = ["# Analysis plan of a cart7 study: every rule that changes a number.",
-             "# An absent key is the default; an unknown one is refused.", ""] if comments else []  # fmt: skip
+    lines = [*HEAD, ""] if comments else []
     lines += [f"{key} = {_toml(values[key])}" for key in ("by", "seed") if values[key] is not None]
     for name, rules in values.items():
         if isinstance(rules, Mapping) and name != "strategies":

@@ -501,6 +501,31 @@ def json_schema() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def data_dictionary() -> pd.DataFrame:
+    """Every column of every table: table, column, type, unit, allowed_values, description.
+
+    Examples
+    --------
+    >>> data_dictionary().query("table == 'dlt' and column == 'evaluable'")["allowed_values"].item()
+    'Y | N'
+    """
+    rows = [
+        [table.name, column.name, column.kind, column.unit, _allowed_values(column), column.description]
+        for table in TABLES.values()
+        for column in table.columns.values()
+    ]
+    return pd.DataFrame(rows, columns=["table", "column", "type", "unit", "allowed_values", "description"])
+
+
+def _allowed_values(column: Column) -> str:
+    if column.allowed:
+        return " | ".join(column.allowed)
+    if column.low is not None or column.high is not None:
+        low, high = (("" if limit is None else f"{limit:g}") for limit in (column.low, column.high))
+        return f"{low} to {high}" if low and high else f">= {low}"
+    return f"for example {', '.join(column.terms)}" if column.terms else ""
+
+
 def to_frame(
     data: pd.DataFrame | Iterable[Record], table: str, *, needs: Sequence[str] = (), fill: Sequence[str] = ()
 ) -> pd.DataFrame:
