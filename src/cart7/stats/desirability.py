@@ -1,0 +1,810 @@
+"""Desirability: several endpoints of a dose on one scale from 0 to 1, and what is uncertain about it.
+
+Here: desirability functions (Derringer-Suich), their aggregation, the posterior expectation of
+an aggregate by quadrature, the choice of a level, posterior draws and SMAA. Not here: which
+endpoints count and how much, counts per dose level, words (the dose room).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc, betaincc, betaincinv, betaln, expit, gammaln, stdtr, stdtrit
+
+Array = NDArray[np.float64]
+Kind = Literal["min", "max", "target", "box"]
+Aggregator = Literal["geometric", "additive", "minimum"]
+
+# Tanh-sinh nodes on (0, 1): they crowd at both ends so that x^p with any p > -1 is no obstacle there.
+_STEP = 0.125
+_GRID = np.arange(-6, 6 + _STEP / 2, _STEP)
+_FROM_LEFT: Array = expit(np.pi * np.sinh(_GRID))
+_FROM_RIGHT: Array = expit(-np.pi * np.sinh(_GRID))
+_WEIGHT: Array = _STEP * np.pi * np.cosh(_GRID) * _FROM_LEFT * _FROM_RIGHT
+# Panels end here, so that no peak falls between nodes: posterior standard deviations from the mean of a
+# rate; for a Student mean, u where (mean - centre) / scale = sinh(u).
+_RATE_CUTS = np.array([-8.0, -3.0, -1.0, 1.0, 3.0, 8.0])
+_MEAN_CUTS = np.array([-16.0, -8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0, 16.0])
+# The same for the least of several desirabilities: posterior probabilities.
+_CUT_PROBABILITIES = np.array([1e-12, 1e-6, 0.001, 0.05, 0.5, 0.95, 0.999, 1 - 1e-6, 1 - 1e-12])
+
+
+@dataclass(frozen=True, slots=True)
+class Slope:
+    """A part of a desirability function that rises or falls between two values, with its power."""
+
+    rises: bool
+    start: float
+    end: float
+    power: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One desirability function.
+
+    Parameters
+    ----------
+    kind : {"min", "max", "target", "box"}
+        Less is better, more is better, `target` is best, or anything within [low, high] is fine.
+    low, high : float
+        Between them the desirability changes (or, for a box, is 1).
+    target : float, optional
+        Best value, strictly between `low` and `high`; for `kind="target"` only.
+    scale : float, default 1
+        Power of the slope; for a target, of the slope below it.
+    high_scale : float, optional
+        Power of the slope above a target; `scale` when not given.
+    """
+
+    kind: Kind
+    low: float
+    high: float
+    target: float | None = None
+    scale: float = 1.0
+    high_scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("min", "max", "target", "box"):
+            raise ValueError(f"kind must be one of min, max, target, box, got {self.kind!r}")
+        if not (math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high):
+            raise ValueError(f"low must be below high, both finite, got {self.low} and {self.high}")
+        if (self.target is None) == (self.kind == "target"):
+            raise ValueError(f"target belongs to kind='target' and only there, got {self.target}")
+        if self.target is not None and not self.low < self.target < self.high:
+            raise ValueError(f"target must be strictly between {self.low} and {self.high}, got {self.target}")
+        for name, power in (("scale", self.scale), ("high_scale", self.upper_scale)):
+            if not (math.isfinite(power) and power > 0):
+                raise ValueError(f"{name} must be above 0 and finite, got {power}")
+
+    @property
+    def upper_scale(self) -> float:
+        """Power of the slope above a target."""
+        return self.scale if self.high_scale is None else self.high_scale
+
+    @property
+    def slopes(self) -> tuple[Slope, ...]:
+        """The parts that rise or fall."""
+        if self.target is not None:
+            below = Slope(True, self.low, self.target, self.scale)
+            return (below, Slope(False, self.target, self.high, self.upper_scale))
+        if self.kind == "box":
+            return ()
+        return (Slope(self.kind == "max", self.low, self.high, self.scale),)
+
+    @property
+    def plateau(self) -> tuple[float, float]:
+        """The interval on which the desirability is 1 (for a target without width)."""
+        if self.target is not None:
+            return (self.target, self.target)
+        return {"max": (self.high, math.inf), "min": (-math.inf, self.low)}.get(
+            self.kind, (self.low, self.high)
+        )
+
+    def reach(self, level: ArrayLike) -> tuple[Array, Array]:
+        """The interval of values whose desirability exceeds `level` (0 <= level < 1)."""
+        t = np.asarray(level, dtype=float)
+        left, right = (np.full(t.shape, end) for end in self.plateau)
+        for slope in self.slopes:
+            part = (slope.end - slope.start) * t ** (1 / slope.power)
+            if slope.rises:
+                left = slope.start + part
+            else:
+                right = slope.end - part
+        return left, right
+
+
+def desirability(x: ArrayLike, shape: Shape) -> Any:
+    """Desirability of a value: 0 is useless, 1 cannot be improved.
+
+    Parameters
+    ----------
+    x : float or array_like
+        Values in the unit of `shape.low`; NaN stays NaN.
+    shape : Shape
+        The function.
+
+    Returns
+    -------
+    float or numpy.ndarray
+        In [0, 1]; a float when `x` is a number.
+
+    References
+    ----------
+    Derringer G, Suich R (1980). Simultaneous optimization of several response variables.
+    Journal of Quality Technology 12:214-219.
+
+    Examples
+    --------
+    >>> desirability([0.1, 0.2, 0.4], Shape(kind="min", low=0.1, high=0.4)).round(3).tolist()
+    [1.0, 0.667, 0.0]
+    """
+    values = np.asarray(x, dtype=float)
+    left, right = shape.plateau
+    d = np.where((values >= left) & (values <= right), 1.0, 0.0)
+    for slope in shape.slopes:
+        inside = (values > slope.start) & (values < slope.end)
+        climbed = values - slope.start if slope.rises else slope.end - values
+        share = np.where(inside, climbed / (slope.end - slope.start), 1.0)
+        d = np.where(inside, share**slope.power, d)
+    d = np.where(np.isnan(values), np.nan, d)
+    return float(d) if values.ndim == 0 else d
+
+
+def aggregate(d: ArrayLike, weights: ArrayLike | None = None, *, how: Aggregator = "geometric") -> Any:
+    """Overall desirability of the criteria on the last axis.
+
+    Parameters
+    ----------
+    d : array_like
+        Desirabilities in [0, 1]; the last axis holds the criteria. NaN = not known, and makes the overall
+        desirability NaN unless its weight is 0: a missing criterion is never imputed.
+    weights : array_like, optional
+        One per criterion, >= 0, not all 0; normalised to sum 1. Default: equal.
+    how : {"geometric", "additive", "minimum"}
+        Product of powers (one 0 makes the whole 0), weighted mean, or the least of those with weight > 0.
+
+    Returns
+    -------
+    float or numpy.ndarray
+
+    Raises
+    ------
+    ValueError
+        If a desirability is outside [0, 1], or weights are negative, all 0 or of another length.
+
+    Examples
+    --------
+    >>> f"{aggregate([2 / 3, 0.5, 0.75]):.4f} {aggregate([2 / 3, 0.5, 0.75], how='additive'):.4f}"
+    '0.6300 0.6389'
+    """
+    values = np.atleast_1d(np.asarray(d, dtype=float))
+    if ((values < 0) | (values > 1)).any():
+        raise ValueError(f"desirabilities must be between 0 and 1, got {values.min()} to {values.max()}")
+    share = normalised(np.ones(values.shape[-1]) if weights is None else weights, values.shape[-1])
+    used = share > 0
+    overall = _combine(values[..., used], share[used], how)
+    return float(overall) if overall.ndim == 0 else overall
+
+
+def normalised(weights: ArrayLike, size: int) -> Array:
+    """Weights as shares of 1; refuses what is no set of `size` weights."""
+    w = np.asarray(weights, dtype=float)
+    if w.shape != (size,):
+        raise ValueError(f"weights must have one entry per criterion ({size}), got shape {w.shape}")
+    if not (np.isfinite(w).all() and (w >= 0).all() and w.sum() > 0):
+        raise ValueError(f"weights must be finite, >= 0 and not all 0, got {w.tolist()}")
+    return np.asarray(w / w.sum(), dtype=float)
+
+
+def _combine(values: Array, weights: Array, how: Aggregator) -> Array:
+    """Aggregate over the last axis; weights > 0 that sum to 1."""
+    if how == "minimum":
+        return np.asarray(values.min(axis=-1), dtype=float)
+    if how == "additive":
+        return np.asarray((values * weights).sum(axis=-1), dtype=float)
+    if how != "geometric":
+        raise ValueError(f"aggregator must be one of geometric, additive, minimum, got {how!r}")
+    return np.asarray(np.prod(values**weights, axis=-1), dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class BetaPosterior:
+    """Beta distribution of a rate; `a` and `b` are arrays of one shape, both above 0."""
+
+    a: Array
+    b: Array
+
+    @property
+    def mean(self) -> Array:
+        """Posterior mean."""
+        return self.a / (self.a + self.b)
+
+    @property
+    def spread(self) -> Array:
+        """Posterior standard deviation."""
+        total = self.a + self.b
+        return np.asarray(np.sqrt(self.a * self.b / (total + 1)) / total, dtype=float)
+
+    def cdf(self, x: ArrayLike) -> Array:
+        """P(rate <= x); x broadcasts after the shape of `a`."""
+        inside = np.clip(np.asarray(x, dtype=float), 0.0, 1.0)
+        return np.asarray(betainc(*_lift((self.a, self.b), inside), inside), dtype=float)
+
+    def sf(self, x: ArrayLike) -> Array:
+        """P(rate > x), accurate in the upper tail."""
+        inside = np.clip(np.asarray(x, dtype=float), 0.0, 1.0)
+        return np.asarray(betaincc(*_lift((self.a, self.b), inside), inside), dtype=float)
+
+    def quantile(self, p: Array) -> Array:
+        """Quantiles at each `p`, on a new last axis."""
+        return np.asarray(betaincinv(self.a[..., None], self.b[..., None], p), dtype=float)
+
+    def nodes(self, slope: Slope) -> tuple[Array, Array]:
+        """Log of the mass at each node of a slope, and log of the share of the slope climbed there."""
+        lowest, highest = np.clip([slope.start, slope.end], 0.0, 1.0)
+        left, width = _panels(self.mean[..., None] + self.spread[..., None] * _RATE_CUTS, lowest, highest)
+        x = left + width * _FROM_LEFT
+        to_one = (1 - (left + width)) + width * _FROM_RIGHT
+        if slope.rises:
+            climbed = (left - slope.start) + width * _FROM_LEFT
+        else:
+            climbed = (slope.end - (left + width)) + width * _FROM_RIGHT
+        a, b = self.a[..., None, None], self.b[..., None, None]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            log_density = (a - 1) * np.log(x) + (b - 1) * np.log(to_one) - betaln(a, b)
+            log_mass = np.where(width > 0, log_density + np.log(width * _WEIGHT), -np.inf)
+            return log_mass, np.log(np.maximum(climbed, 0.0) / (slope.end - slope.start))
+
+
+@dataclass(frozen=True, slots=True)
+class StudentPosterior:
+    """Student t distribution of a mean: `centre`, `scale` >= 0 (0 = known exactly), degrees of freedom."""
+
+    centre: Array
+    scale: Array
+    df: Array
+
+    @property
+    def mean(self) -> Array:
+        """Centre of the distribution."""
+        return self.centre
+
+    @property
+    def spread(self) -> Array:
+        """Scale of the distribution."""
+        return self.scale
+
+    def cdf(self, x: ArrayLike) -> Array:
+        """P(mean <= x); x broadcasts after the shape of `centre`."""
+        return self._tail(np.asarray(x, dtype=float), 1.0)
+
+    def sf(self, x: ArrayLike) -> Array:
+        """P(mean > x)."""
+        return self._tail(np.asarray(x, dtype=float), -1.0)
+
+    def _tail(self, x: Array, sign: float) -> Array:
+        centre, scale, df = _lift((self.centre, self.scale, self.df), x)
+        distance = sign * (x - centre)
+        known = np.where(distance >= 0 if sign > 0 else distance > 0, 1.0, 0.0)
+        tail = stdtr(df, distance / np.where(scale > 0, scale, 1.0))
+        return np.asarray(np.where(scale > 0, tail, known), dtype=float)
+
+    def quantile(self, p: Array) -> Array:
+        """Quantiles at each `p`, on a new last axis."""
+        t = stdtrit(self.df[..., None], p)
+        return np.asarray(self.centre[..., None] + self.scale[..., None] * t, dtype=float)
+
+    def nodes(self, slope: Slope) -> tuple[Array, Array]:
+        """Log of the mass at each node of a slope, and log of the share of the slope climbed there.
+
+        In u with mean = centre + scale sinh(u) the heavy tails fall off exponentially.
+        """
+        known = self.spread > 0
+        centre, scale, df = (
+            np.where(known, part, 1.0)[..., None] for part in (self.centre, self.scale, self.df)
+        )
+        first, last = np.arcsinh((slope.start - centre) / scale), np.arcsinh((slope.end - centre) / scale)
+        left, width = _panels(np.broadcast_to(_MEAN_CUTS, (*known.shape, _MEAN_CUTS.size)), first, last)
+        u = left + width * _FROM_LEFT
+        foot = (first if slope.rises else last)[..., None]
+        if slope.rises:
+            above = (left - foot) + width * _FROM_LEFT
+        else:
+            above = (foot - (left + width)) + width * _FROM_RIGHT
+        # |sinh u - sinh foot| without cancellation.
+        climbed = 2 * scale[..., None] * np.cosh((u + foot) / 2) * np.sinh(np.maximum(above, 0.0) / 2)
+        constant = gammaln((df + 1) / 2) - gammaln(df / 2) - 0.5 * np.log(df * np.pi)
+        tail = (df + 1)[..., None] / 2 * np.log1p(np.sinh(u) ** 2 / df[..., None])
+        with np.errstate(divide="ignore"):
+            log_mass = constant[..., None] - tail + np.log(np.cosh(u)) + np.log(width * _WEIGHT)
+            return log_mass, np.log(climbed / (slope.end - slope.start))
+
+
+Posterior = BetaPosterior | StudentPosterior
+
+
+def _panels(cuts: Array, lowest: ArrayLike, highest: ArrayLike) -> tuple[Array, Array]:
+    """Left end and width of the panels that `cuts` make of [lowest, highest], with an axis for nodes."""
+    ends = np.zeros((*cuts.shape[:-1], 1))
+    bounds = np.concatenate([ends + lowest, np.clip(cuts, lowest, highest), ends + highest], axis=-1)
+    return bounds[..., :-1, None], np.diff(bounds, axis=-1)[..., None]
+
+
+def _lift(parameters: Sequence[Array], x: Array) -> list[Array]:
+    """Parameters with trailing axes added so that they broadcast against x."""
+    return [part.reshape(part.shape + (1,) * max(0, x.ndim - part.ndim)) for part in parameters]
+
+
+def beta_posterior(
+    n_event: ArrayLike, n: ArrayLike, *, prior: tuple[float, float] = (1.0, 1.0)
+) -> BetaPosterior:
+    """Posterior of a rate after `n_event` of `n`, under a Beta prior.
+
+    Examples
+    --------
+    >>> f"{beta_posterior(1, 3).sf(0.30):.4f}"
+    '0.6517'
+    """
+    events, total = np.broadcast_arrays(np.asarray(n_event, dtype=float), np.asarray(n, dtype=float))
+    return BetaPosterior(prior[0] + events, prior[1] + total - events)
+
+
+def pooled_posterior(n: ArrayLike, mean: ArrayLike, sum_squares: ArrayLike) -> StudentPosterior:
+    """Posterior of each level's mean when all levels share one variance.
+
+    Parameters
+    ----------
+    n, mean, sum_squares : array_like
+        Values per level (last axis), their mean, and the sum of squares about it; levels with n = 0 have no
+        posterior and take no part.
+
+    Returns
+    -------
+    StudentPosterior
+        `scale` = sqrt(s2 / n) with s2 = SSE / df and df = all values less the levels that have any. NaN
+        where n = 0, and everywhere when df = 0: the variance is then not estimable.
+
+    Notes
+    -----
+    Prior proportional to 1/sigma^2, so mean_j | data = mean_j + sqrt(s2 / n_j) t_df.
+
+    Examples
+    --------
+    >>> post = pooled_posterior([3, 2], [11.0, 12.0], [0.5, 0.4])
+    >>> f"df {post.df[0]:.0f}, scale {post.scale[0]:.4f} and {post.scale[1]:.4f}"
+    'df 3, scale 0.3162 and 0.3873'
+    """
+    count, centre, squares = np.broadcast_arrays(
+        *(np.asarray(part, dtype=float) for part in (n, mean, sum_squares))
+    )
+    there = count > 0
+    df = (np.where(there, count, 0.0).sum(axis=-1) - there.sum(axis=-1))[..., None]
+    total = np.where(there, squares, 0.0).sum(axis=-1)[..., None]
+    known = there & (df > 0)
+    variance = total / np.where(df > 0, df, 1.0) / np.where(there, count, 1.0)
+    return StudentPosterior(
+        np.where(known, centre, np.nan),
+        np.where(known, np.sqrt(variance), np.nan),
+        np.where(known, df, np.nan),
+    )
+
+
+def expected_power(shape: Shape, posterior: Posterior, power: ArrayLike = 1.0) -> Array:
+    """Posterior expectation of a desirability raised to a power, by quadrature.
+
+    Parameters
+    ----------
+    shape : Shape
+        Desirability of the parameter (a rate, or the mean of a log exposure).
+    posterior : BetaPosterior or StudentPosterior
+        Distribution of the parameter; arrays of any shape, NaN gives NaN.
+    power : float or array_like
+        Powers >= 0; 0 drops the criterion (1). An array adds its axis after those of the posterior.
+
+    Returns
+    -------
+    numpy.ndarray
+        E[d(parameter)^power], with an error near 1e-13.
+
+    Notes
+    -----
+    Where the desirability is 1 the expectation is a posterior probability; each slope is integrated by the
+    tanh-sinh rule (Takahasi and Mori 1974) on panels around the posterior mean.
+
+    Examples
+    --------
+    >>> shape = Shape(kind="max", low=0.2, high=0.8)
+    >>> f"{expected_power(shape, beta_posterior(2, 3), 0.3):.6f}"
+    '0.803447'
+    """
+    powers = np.asarray(power, dtype=float)
+    if not (powers >= 0).all():
+        raise ValueError(f"power must be >= 0, got {power!r}")
+    exponents = np.atleast_1d(powers)
+    left, right = shape.plateau
+    flat = np.zeros_like(posterior.mean)
+    if right > left:
+        flat = posterior.sf(left) if right == math.inf else posterior.cdf(right)
+        if math.isfinite(left) and math.isfinite(right):
+            flat = posterior.cdf(right) - posterior.cdf(left)
+    expected = np.repeat(flat[..., None], exponents.size, axis=-1)
+    for slope in shape.slopes:
+        expected = expected + _slope(slope, posterior, exponents)
+    exact = np.asarray(desirability(posterior.mean, shape))[..., None] ** exponents
+    expected = np.where(posterior.spread[..., None] > 0, expected, exact)
+    expected = np.where(exponents > 0, np.clip(expected, 0.0, 1.0), 1.0)
+    expected = np.where(np.isnan(posterior.mean)[..., None] & (exponents > 0), np.nan, expected)
+    return expected[..., 0] if powers.ndim == 0 else expected
+
+
+def _slope(slope: Slope, posterior: Posterior, exponents: Array) -> Array:
+    """Integral of (share of the slope climbed)^(power * exponent) times the density, over one slope."""
+    log_mass, log_climbed = posterior.nodes(slope)
+    parts = [np.exp(log_mass + exponent * slope.power * log_climbed) for exponent in exponents]
+    return np.stack([part.sum(axis=(-2, -1)) for part in parts], axis=-1)
+
+
+def expected_score(
+    shapes: Sequence[Shape],
+    posteriors: Sequence[Posterior],
+    weights: ArrayLike,
+    *,
+    how: Aggregator = "geometric",
+) -> Array:
+    """Posterior expectation of the overall desirability, exact up to quadrature.
+
+    Parameters
+    ----------
+    shapes, posteriors : sequences
+        One per criterion; the posteriors have arrays of one shape (dose levels on the last axis).
+    weights : array_like
+        One per criterion; normalised, zero weights dropped.
+    how : {"geometric", "additive", "minimum"}
+
+    Returns
+    -------
+    numpy.ndarray
+        One score per dose level, NaN where a criterion with weight > 0 is not known.
+
+    Notes
+    -----
+    The criteria are independent a posteriori, so E[prod d_k^w_k] = prod E[d_k^w_k]: one integral per
+    criterion and no sampling. The least of them: E[min d_k] is the integral of prod P(d_k > t) over t.
+    """
+    share = normalised(weights, len(shapes))
+    used = [k for k in range(len(shapes)) if share[k] > 0]
+    if how == "geometric":
+        factors = [expected_power(shapes[k], posteriors[k], share[k]) for k in used]
+        return np.asarray(np.prod(factors, axis=0), dtype=float)
+    if how == "additive":
+        terms = [share[k] * expected_power(shapes[k], posteriors[k]) for k in used]
+        return np.asarray(np.sum(terms, axis=0), dtype=float)
+    if how != "minimum":
+        raise ValueError(f"aggregator must be one of geometric, additive, minimum, got {how!r}")
+    return _expected_minimum([shapes[k] for k in used], [posteriors[k] for k in used])
+
+
+def _expected_minimum(shapes: Sequence[Shape], posteriors: Sequence[Posterior]) -> Array:
+    """E[min d_k] = integral over t in (0, 1) of prod_k P(d_k > t)."""
+    pairs = list(zip(shapes, posteriors, strict=True))
+    known = ~np.any([np.isnan(posterior.mean) for posterior in posteriors], axis=0)
+    ends = np.zeros((*known.shape, 1))
+    turns = [desirability(posterior.quantile(_CUT_PROBABILITIES), shape) for shape, posterior in pairs]
+    bounds = np.sort(np.concatenate([ends, *turns, ends + 1], axis=-1), axis=-1)
+    bounds = np.where(np.isnan(bounds), 1.0, bounds)
+    left, width = bounds[..., :-1, None], np.diff(bounds, axis=-1)[..., None]
+    t = left + width * _FROM_LEFT
+    together = np.ones_like(t)
+    for shape, posterior in pairs:
+        lower, upper = shape.reach(t)
+        together = together * _between(posterior, lower, upper)
+    total = (together * width * _WEIGHT).sum(axis=(-2, -1))
+    return np.where(known, total, np.nan)
+
+
+def _between(posterior: Posterior, lower: Array, upper: Array) -> Array:
+    """P(lower < parameter < upper) for arrays with two trailing axes more than the posterior."""
+    if not np.isfinite(upper).any():
+        return posterior.sf(lower)
+    if not np.isfinite(lower).any():
+        return posterior.cdf(upper)
+    return np.clip(posterior.cdf(upper) - posterior.cdf(lower), 0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateCheck:
+    """What the gates say of each dose level (last axis): probabilities, and which level they block."""
+
+    prob_toxic: Array
+    prob_futile: Array
+    tested: NDArray[np.bool_]
+    too_toxic: NDArray[np.bool_]
+    above_toxic: NDArray[np.bool_]
+    futile: NDArray[np.bool_]
+
+    @property
+    def admissible(self) -> NDArray[np.bool_]:
+        """Levels that are tested and blocked by neither gate."""
+        return np.asarray(self.tested & ~(self.too_toxic | self.above_toxic | self.futile), dtype=bool)
+
+
+def check_gates(
+    toxicity: tuple[ArrayLike, ArrayLike],
+    response: tuple[ArrayLike, ArrayLike],
+    *,
+    phi_t: float,
+    c_t: float,
+    phi_e: float,
+    c_e: float,
+    min_n: int,
+    prior: tuple[float, float] = (1.0, 1.0),
+) -> GateCheck:
+    """Dose levels that may be ranked.
+
+    Parameters
+    ----------
+    toxicity, response : (n_event, n)
+        Counts per dose level, ascending on the last axis.
+    phi_t, c_t : float
+        A level and all above it are blocked when P(toxicity rate > phi_t) > c_t.
+    phi_e, c_e : float
+        A level is blocked when P(response rate < phi_e) > c_e.
+    min_n : int
+        Neither gate closes on fewer subjects; a level with nobody evaluable for toxicity is not tested.
+    prior : (float, float)
+        Beta prior of both rates.
+
+    Returns
+    -------
+    GateCheck
+        Probabilities are NaN where n = 0.
+
+    Examples
+    --------
+    >>> gates = check_gates(([0, 3, 0], [3, 3, 3]), ([1, 2, 3], [3, 3, 3]),
+    ...                     phi_t=0.30, c_t=0.95, phi_e=0.20, c_e=0.90, min_n=3)
+    >>> gates.prob_toxic.round(4).tolist(), gates.admissible.tolist()
+    ([0.2401, 0.9919, 0.2401], [True, False, False])
+    """
+    n_toxicity, n_response = (np.asarray(pair[1], dtype=float) for pair in (toxicity, response))
+    toxic = beta_posterior(*toxicity, prior=prior).sf(phi_t)
+    futile = beta_posterior(*response, prior=prior).cdf(phi_e)
+    too_toxic = (toxic > c_t) & (n_toxicity >= max(min_n, 1))
+    blocked = np.logical_or.accumulate(too_toxic, axis=-1)
+    return GateCheck(
+        prob_toxic=np.where(n_toxicity > 0, toxic, np.nan),
+        prob_futile=np.where(n_response > 0, futile, np.nan),
+        tested=np.asarray(n_toxicity > 0, dtype=bool),
+        too_toxic=np.asarray(too_toxic, dtype=bool),
+        above_toxic=np.asarray(blocked & ~too_toxic, dtype=bool),
+        futile=np.asarray((futile > c_e) & (n_response >= max(min_n, 1)), dtype=bool),
+    )
+
+
+def choose(
+    scores: ArrayLike, admissible: ArrayLike, plateau: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Best and recommended level by expected score.
+
+    Parameters
+    ----------
+    scores : array_like
+        Expected scores, dose levels ascending on the last axis; NaN = no score.
+    admissible : array_like of bool
+        Levels that passed the gates.
+    plateau : float
+        Relative loss that is accepted for a lower dose.
+
+    Returns
+    -------
+    best, recommended : numpy.ndarray of int
+        Positions on the last axis, -1 = none. Best has the highest score, the lowest level on a tie;
+        recommended is the lowest level with a score of at least ``(1 - plateau)`` times the highest. None
+        when no level has a score or the highest is 0.
+
+    Examples
+    --------
+    >>> best, recommended = choose([0.595, 0.616, 0.634], [True, True, True], 0.10)
+    >>> int(best), int(recommended)
+    (2, 0)
+    """
+    values = np.asarray(scores, dtype=float)
+    ranked = np.where(np.asarray(admissible, dtype=bool) & ~np.isnan(values), values, -np.inf)
+    highest = ranked.max(axis=-1, keepdims=True, initial=-np.inf)
+    some = highest[..., 0] > 0
+    if not some.any():
+        none = np.full(some.shape, -1, dtype=np.int64)
+        return none, none.copy()
+    near = ranked >= (1 - plateau) * np.where(highest > 0, highest, np.inf)
+    best = np.where(some, ranked.argmax(axis=-1), -1)
+    return best.astype(np.int64), np.where(some, near.argmax(axis=-1), -1).astype(np.int64)
+
+
+def draw_desirabilities(
+    shapes: Sequence[Shape], posteriors: Sequence[Posterior], *, size: int, rng: np.random.Generator
+) -> Array:
+    """Posterior draws of the desirabilities: draws x dose levels x criteria.
+
+    Levels share the variance of an exposure: each draw of a Student posterior takes one chi-square for all
+    levels and one normal per level, so ranks between levels carry that dependence. A level without a
+    posterior is NaN.
+    """
+    return np.stack(
+        [
+            np.asarray(desirability(_draw(posterior, size, rng), shape))
+            for shape, posterior in zip(shapes, posteriors, strict=True)
+        ],
+        axis=-1,
+    )
+
+
+def _draw(posterior: Posterior, size: int, rng: np.random.Generator) -> Array:
+    known = ~np.isnan(posterior.mean)
+    values = np.full((size, known.size), np.nan)
+    if not known.any():
+        return values
+    if isinstance(posterior, BetaPosterior):
+        values[:, known] = rng.beta(posterior.a[known], posterior.b[known], size=(size, int(known.sum())))
+        return values
+    df = float(posterior.df[known][0])
+    inflation = np.sqrt(df / rng.chisquare(df, size=(size, 1)))
+    normal = rng.standard_normal((size, int(known.sum())))
+    values[:, known] = posterior.centre[known] + posterior.scale[known] * inflation * normal
+    return values
+
+
+def first_shares(scores: ArrayLike) -> Array:
+    """Share of being first in each row: 1 for the best, split equally among equals, 0 for the others.
+
+    Examples
+    --------
+    >>> first_shares([[0.2, 0.5, 0.5], [0.9, 0.1, 0.3]]).tolist()
+    [[0.0, 0.5, 0.5], [1.0, 0.0, 0.0]]
+    """
+    values = np.asarray(scores, dtype=float)
+    first = values == values.max(axis=-1, keepdims=True)
+    return np.asarray(first / first.sum(axis=-1, keepdims=True), dtype=float)
+
+
+def rank_shares(scores: ArrayLike) -> Array:
+    """Mean share of each rank: alternatives x ranks; equals share the ranks they occupy.
+
+    Examples
+    --------
+    >>> rank_shares([[0.2, 0.5, 0.5], [0.9, 0.1, 0.3]]).tolist()
+    [[0.5, 0.0, 0.5], [0.25, 0.25, 0.5], [0.25, 0.75, 0.0]]
+    """
+    values = np.asarray(scores, dtype=float)
+    above = (values[:, None, :] > values[:, :, None]).sum(axis=-1)
+    equal = (values[:, None, :] == values[:, :, None]).sum(axis=-1)
+    ranks = np.arange(values.shape[-1])
+    held = (ranks >= above[..., None]) & (ranks < (above + equal)[..., None])
+    return np.asarray((held / equal[..., None]).mean(axis=0), dtype=float)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smaa:
+    """Stochastic multicriteria acceptability analysis.
+
+    Attributes
+    ----------
+    rank_acceptability : numpy.ndarray
+        Alternatives x ranks: share of draws in which the alternative has the rank.
+    central_weights : numpy.ndarray
+        Alternatives x criteria: mean of the weights that make it first; NaN when none does.
+    confidence_factor : numpy.ndarray
+        Share of draws in which it is first under its own central weights; NaN when it has none.
+    ranking_entropy : float
+        Entropy of the whole rankings, in bits; 0 when every draw gives the same order.
+    n_draws : int
+        Draws.
+    aggregator : str
+        `geometric` or `additive`.
+    """
+
+    rank_acceptability: Array
+    central_weights: Array
+    confidence_factor: Array
+    ranking_entropy: float
+    n_draws: int
+    aggregator: str
+
+
+def smaa(
+    values: ArrayLike, weights: ArrayLike, *, aggregator: Literal["geometric", "additive"] = "geometric"
+) -> Smaa:
+    """Which alternative is best when values and weights are both uncertain.
+
+    Parameters
+    ----------
+    values : array_like
+        Draws x alternatives x criteria: values on a common scale, larger is better, >= 0 for the geometric
+        aggregator.
+    weights : array_like
+        Draws x criteria, >= 0, not all 0 in a draw; taken as given.
+    aggregator : {"geometric", "additive"}
+        Product of values to the power of the weights, or weighted sum.
+
+    Returns
+    -------
+    Smaa
+        Alternatives that are equal in a draw share the ranks they occupy.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit, a number is not finite, or a value or weight is out of its range.
+
+    References
+    ----------
+    Lahdelma R, Salminen P (2001). SMAA-2: stochastic multicriteria acceptability analysis for group
+    decision making. Operations Research 49:444-454. doi:10.1287/opre.49.3.444.11220
+
+    Examples
+    --------
+    >>> result = smaa([[[0.2, 0.9], [0.6, 0.5]]] * 2, [[1.0, 0.0], [0.0, 1.0]], aggregator="additive")
+    >>> result.rank_acceptability.tolist(), result.ranking_entropy
+    ([[0.5, 0.5], [0.5, 0.5]], 1.0)
+    """
+    v, w = np.asarray(values, dtype=float), np.asarray(weights, dtype=float)
+    _check_smaa(v, w, aggregator)
+    scores = _score_draws(v, w[:, None, :], aggregator)
+    first = first_shares(scores)
+    times_first = first.sum(axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        central = np.where(times_first[:, None] > 0, first.T @ w / times_first[:, None], np.nan)
+    confidence = np.array(
+        [
+            first_shares(_score_draws(v, own, aggregator))[:, j].mean() if times_first[j] > 0 else np.nan
+            for j, own in enumerate(central)
+        ]
+    )
+    return Smaa(
+        rank_acceptability=_frozen(rank_shares(scores)),
+        central_weights=_frozen(central),
+        confidence_factor=_frozen(confidence),
+        ranking_entropy=_ranking_entropy(scores),
+        n_draws=len(v),
+        aggregator=aggregator,
+    )
+
+
+def _check_smaa(values: Array, weights: Array, aggregator: str) -> None:
+    if aggregator not in ("geometric", "additive"):
+        raise ValueError(f"aggregator must be geometric or additive, got {aggregator!r}")
+    if values.ndim != 3 or 0 in values.shape:
+        raise ValueError(
+            f"values must be draws x alternatives x criteria, none empty, got shape {values.shape}"
+        )
+    if weights.shape != (values.shape[0], values.shape[2]):
+        expected = (values.shape[0], values.shape[2])
+        raise ValueError(f"weights must be draws x criteria {expected}, got shape {weights.shape}")
+    if not np.isfinite(values).all():
+        raise ValueError("values must be finite")
+    if aggregator == "geometric" and (values < 0).any():
+        raise ValueError(f"values must be >= 0 for the geometric aggregator, got {values.min()}")
+    if not (np.isfinite(weights).all() and (weights >= 0).all() and (weights.sum(axis=1) > 0).all()):
+        raise ValueError("weights must be finite, >= 0 and not all 0 in a draw")
+
+
+def _score_draws(values: Array, weights: Array, aggregator: str) -> Array:
+    if aggregator == "additive":
+        return np.asarray((values * weights).sum(axis=-1), dtype=float)
+    return np.asarray(np.prod(values**weights, axis=-1), dtype=float)
+
+
+def _ranking_entropy(scores: Array) -> float:
+    """Entropy in bits over the distinct orders of the alternatives."""
+    ranks = (scores[:, None, :] > scores[:, :, None]).sum(axis=-1)
+    _, times = np.unique(ranks, axis=0, return_counts=True)
+    share = times / times.sum()
+    return float(abs(-(share * np.log2(share)).sum()))
+
+
+def _frozen(values: Array) -> Array:
+    values.setflags(write=False)
+    return values
