@@ -564,4 +564,23 @@ _METHODS: dict[str, Callable[[Array, Array, float], Limits]] = {
     "wald": _wald,
     "wald-cc": _wald_cc,
 }
-METHODS = tuple(_METHODS)
+METHODS = {
+    "clopper-pearson": "Clopper-Pearson",
+    "mid-p": "mid-p",
+    "blaker": "Blaker",
+    "minlike": "Sterne (minlike)",
+    "wilson": "Wilson",
+    "wilson-cc": "Wilson, continuity-corrected",
+    "wilson-cc-proptest": "Wilson, corrected as R prop.test",
+    "jeffreys": "Jeffreys",
+    "jeffreys-raw": "Jeffreys, no edges",
+    "modified-jeffreys": "modified Jeffreys",
+    "agresti-coull": "Agresti-Coull",
+    "likelihood": "likelihood ratio",
+    "scas": "skewness-corrected score",
+    "logit": "logit",
+    "arcsine": "arcsine",
+    "wald": "Wald",
+    "wald-cc": "Wald, continuity-corrected",
+}
+"""Every method of `interval`, with its name in print."""

@@ -1,0 +1,800 @@
+"""Response: who responds at a visit, at best, and confirmed, under each strategy for what intervenes.
+
+Here: the usable sequence of assessments, the response at a visit with the reason when there is
+none, best overall response and its confirmation, and the response rates with every denominator
+side by side. Not here: the intervals (stats.proportions), windows and first event days (derive),
+duration of response and survival (survival), drawing (report.figures).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, TypeAlias, get_args
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, records, results
+from cart7.derive import Window
+from cart7.errors import DataError, Problem
+from cart7.results import EndpointResult
+from cart7.stats import proportions
+
+Category = Literal["CR", "CRh", "CRi", "MLFS", "PR", "SD", "NR", "PD", "RELAPSE", "NE", "ND"]
+Strategy = Literal["treatment-policy", "failure", "hsct-failure", "stop-at-hsct", "hsct-carry-forward"]
+Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
+Flags = npt.NDArray[np.bool_]
+
+CATEGORIES: tuple[str, ...] = get_args(Category)
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+POPULATIONS = ("ENROLLED", "INFUSED", "REACHED", "EVALUABLE", "EVALUABLE_INCL_DEATH")
+
+_RANK = dict(zip(CATEGORIES, (1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 9), strict=True))  # SD = NR, PD = RELAPSE
+_PROGRESSED, _NOT_EVALUABLE = 7, 8
+_COMPLETE = ("CR", "CRh", "CRi")
+
+
+class ResponseRules(BaseModel):
+    """The choices of the statistical analysis plan that change response numbers.
+
+    Parameters
+    ----------
+    visits : mapping of str to Window
+        Visits with target and bounds in days since infusion.
+    tie : {"later", "earlier"}
+        Which of two assessments equally near the target counts.
+    pick : {"closest", "last"}
+        The assessment nearest to the target, or the last one in the window.
+    responder : tuple of str
+        Categories that count as response; ``("CR",)`` gives the complete response rate.
+    bracket : bool
+        Count a subject without evaluable assessment in the window as responder when the last one
+        before and the first one after it are responses.
+    sd_min_days : float
+        SD earlier than this day is NE in the best overall response.
+    confirm_days : float
+        Least number of days from a response to its confirmation.
+    max_ne : int
+        NE assessments allowed between a response and its confirmation.
+    accept_sd : bool
+        Allow one SD between a PR and its confirmation.
+    conf_level : float
+        Two-sided level of the intervals.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    strategies : tuple of str
+        Strategies of `objective_response`, in the order of its rows.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    visits: Mapping[str, Window] = Field(
+        default={"M3": Window(90, 76, 104), "M6": Window(180, 152, 208)}, min_length=1
+    )
+    tie: Literal["later", "earlier"] = "later"
+    pick: Literal["closest", "last"] = "closest"
+    responder: tuple[Category, ...] = Field(default=("CR", "CRi", "CRh", "PR"), min_length=1)
+    bracket: bool = False
+    sd_min_days: float = Field(default=28, ge=0)
+    confirm_days: float = Field(default=28, ge=0)
+    max_ne: int = Field(default=1, ge=0)
+    accept_sd: bool = False
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+    strategies: tuple[Strategy, ...] = Field(default=STRATEGIES, min_length=1)
+
+    @field_validator("ci_method")
+    @classmethod
+    def _known_method(cls, value: str) -> str:
+        if value not in proportions.METHODS:
+            raise ValueError(f"ci_method must be one of {', '.join(proportions.METHODS)}; got {value!r}")
+        return value
+
+
+_VISIT_COLUMNS = ("subject_id", "visit", "strategy", "response", "day", "responder", "evaluable", "reason",
+                  "note")  # fmt: skip
+_RATE_COLUMNS = ("n_responder", "n", "n_not_evaluable", "estimate", "ci_low", "ci_high", "conf_level")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ResponseResult(EndpointResult):
+    """Response at visits: `at_visit` for one visit and strategy, `objective_response` for all.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, visit, strategy, response, day (since infusion), responder and evaluable (1, 0,
+        missing), reason, note; a row per subject, visit and strategy.
+    summary : DataFrame
+        visit, strategy, population, group, n_responder, n, n_not_evaluable, estimate (a fraction),
+        ci_low, ci_high, method, conf_level, note. `n_not_evaluable` counts the members of the
+        population without an evaluable assessment in the window, whatever the strategy makes of it.
+    """
+
+    title: ClassVar[str] = "Objective response"
+    figure: ClassVar[str] = "response_rates"
+    analysis: str = "response.objective_response"
+
+    def _long(self) -> list[pd.DataFrame]:
+        rates, subjects = self.summary, self.subjects
+        return [
+            results.long_rows(
+                rates, analysis=self.analysis, param="ORR:" + rates["strategy"].astype(str),
+                timepoint=rates["visit"], population=rates["population"], group=rates["group"],
+                stats=_RATE_COLUMNS, method=dict.fromkeys(("estimate", "ci_low", "ci_high"), rates["method"]),
+            ),
+            results.long_rows(
+                subjects, analysis=self.analysis, param="ORR:" + subjects["strategy"].astype(str),
+                timepoint=subjects["visit"], population=self.population, subject_id=subjects["subject_id"],
+                stats=("response", "day", "responder", "evaluable", "reason"), units={"day": "days"},
+            ),
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class BestResponseResult(EndpointResult):
+    """Best overall response, one row per subject.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, best_response, day, responder (1, 0, missing), first_response_day,
+        first_confirmed_response_day, first_mrd_negative_cr_day (days since infusion), note.
+    summary : DataFrame
+        group, category, n_event, n, estimate, ci_low, ci_high, method, conf_level, note among the
+        infused: every best response that occurs, then `RESPONDER` and `MRD_NEGATIVE_CR`.
+    assessments : DataFrame
+        subject_id, day, response, mrd, usable (1 when it counts for the best response).
+    events : DataFrame
+        subject_id, event, day: the first of each kind up to the data cut-off, and `DATA_CUTOFF`.
+    """
+
+    title: ClassVar[str] = "Best overall response"
+    figure: ClassVar[str] = "response_courses"
+    confirmed: bool = False
+    assessments: pd.DataFrame = field(repr=False)
+    events: pd.DataFrame = field(repr=False)
+
+    def _long(self) -> list[pd.DataFrame]:
+        param = "CBOR" if self.confirmed else "BOR"
+        rates, subjects = self.summary, self.subjects
+        days = ("day", "first_response_day", "first_confirmed_response_day", "first_mrd_negative_cr_day")
+        why = dict(zip(days[1:], _WHY_NO_DAY, strict=True))
+        reasons = {name: subjects["note"].where(subjects["best_response"] == "NOT_INFUSED", text)
+                   for name, text in why.items()}  # fmt: skip
+        return [
+            results.long_rows(
+                rates, analysis="response.best_overall", param=param + ":" + rates["category"].astype(str),
+                population="INFUSED", group=rates["group"],
+                stats=("n_event", "n", "estimate", "ci_low", "ci_high", "conf_level"),
+                method=dict.fromkeys(("estimate", "ci_low", "ci_high"), rates["method"]),
+            ),
+            results.long_rows(
+                subjects, analysis="response.best_overall", param=param, population=self.population,
+                subject_id=subjects["subject_id"], stats=("best_response", "responder", *days),
+                units=dict.fromkeys(days, "days"), reasons=reasons,
+            ),
+        ]  # fmt: skip
+
+
+_WHY_NO_DAY = ("no response", "no confirmed response", "no MRD-negative complete response")
+
+
+# ---------------------------------------------------------------------------- public functions
+
+
+def at_visit(
+    responses: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    visit: str = "M3",
+    strategy: Strategy = "treatment-policy",
+    by: str | None = "dose_level",
+    rules: ResponseRules | None = None,
+) -> ResponseResult:
+    """Response of each subject at one visit under one strategy, with the reason when there is none.
+
+    Parameters
+    ----------
+    responses : DataFrame or sequence of ResponseAssessment
+        subject_id, overall_response, and day (days since infusion) or assessment_date.
+    subjects : DataFrame or sequence of Subject
+        subject_id; infused, infusion_date, data_cutoff and the `by` column where they are known.
+    events : DataFrame or sequence of StudyEvent, optional
+        subject_id, event (DEATH, PROGRESSION, HSCT, NEW_THERAPY, SECOND_INFUSION, WITHDRAWAL), and
+        day (days since infusion) or date.
+    visit : str
+        A visit of the rules.
+    strategy : str
+        What ends the sequence of usable assessments; the assessment of that day still counts.
+        ``treatment-policy``: nothing. ``failure``: progression, new therapy, second infusion.
+        ``hsct-failure``: HSCT too, a non-response. ``stop-at-hsct``: HSCT too, not evaluable.
+        ``hsct-carry-forward``: as failure; when HSCT comes before the target day, or before the end
+        of a window without assessment, the last response up to HSCT is carried forward.
+    by : str or None
+        Column of `subjects` that groups the summary.
+    rules : ResponseRules, optional
+        Windows, tie, responder set, level.
+
+    Returns
+    -------
+    ResponseResult
+        `.subjects` has one row per subject.
+
+    Raises
+    ------
+    DataError
+        For an unknown response category or an assessment after death.
+    ValueError
+        For a visit that the rules do not have, or an unknown strategy.
+
+    References
+    ----------
+    ICH E9(R1) addendum on estimands (2019).
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": ["Y", "Y"]})
+    >>> responses = pd.DataFrame(
+    ...     {"subject_id": ["1", "2"], "day": [88, 40], "overall_response": ["CR", "PD"]})
+    >>> month3 = at_visit(responses, subjects, strategy="failure")
+    >>> month3.subjects["reason"].tolist()
+    ['OBS', 'PRIOR_PD']
+    """
+    rules = ResponseRules() if rules is None else rules
+    if visit not in rules.visits:
+        raise ValueError(f"visit must be one of {', '.join(rules.visits)}; got {visit!r}")
+    if strategy not in STRATEGIES:
+        raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}; got {strategy!r}")
+    course = _course(responses, subjects, events)
+    rows, assessed = _visit_rows(course, visit, strategy, rules)
+    late = course.assessments[~_usable(course, strategy)]
+    beyond = results.excluded_rows(late, "responses", "after the end of the usable sequence")
+    return ResponseResult(
+        subjects=rows,
+        summary=_rates(_visit_cells(course, rows, assessed, by), rules),
+        excluded=results.concat([course.excluded, beyond], results.EXCLUDED_COLUMNS),
+        rules=rules,
+        population=derive.population(course.subjects),
+        analysis="response.at_visit",
+    )
+
+
+def best_overall(
+    responses: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    confirmed: bool = False,
+    by: str | None = "dose_level",
+    rules: ResponseRules | None = None,
+) -> BestResponseResult:
+    """Best overall response of each subject up to progression, new therapy or second infusion.
+
+    Parameters
+    ----------
+    responses : DataFrame or sequence of ResponseAssessment
+        subject_id, overall_response, day (days since infusion) or assessment_date; mrd (POS, NEG)
+        where it was measured.
+    subjects, events
+        As in `at_visit`.
+    confirmed : bool
+        Count only responses confirmed at least `confirm_days` later; an unconfirmed one is SD, or NE
+        before `sd_min_days`.
+    by : str or None
+        Column of `subjects` that groups the summary.
+    rules : ResponseRules, optional
+        Responder set, SD and confirmation rules.
+
+    Returns
+    -------
+    BestResponseResult
+        `best_response` is a category, `MISSING` (no usable assessment) or `NOT_INFUSED`.
+
+    Raises
+    ------
+    DataError
+        For an unknown response category or an assessment after death.
+
+    Notes
+    -----
+    Confirmation is that of the R package admiralonco: the first later assessment at least as good
+    and late enough confirms, when everything between is as good or NE (for PR also PR or one
+    accepted SD, and no PR after a better response).
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["1"]})
+    >>> responses = pd.DataFrame(
+    ...     {"subject_id": ["1", "1"], "day": [28, 60], "overall_response": ["PR", "CR"]})
+    >>> best_overall(responses, subjects).subjects["best_response"].tolist()
+    ['CR']
+    >>> best_overall(responses, subjects, confirmed=True).subjects["best_response"].tolist()
+    ['PR']
+    """
+    rules = ResponseRules() if rules is None else rules
+    course = _course(responses, subjects, events)
+    usable = _usable(course, "failure")
+    best = _best(course, usable, rules, confirmed=confirmed)
+    beyond = results.excluded_rows(
+        course.assessments[~usable], "responses", "after progression, new therapy or second infusion"
+    )
+    shown = course.assessments[["subject_id", "day", "response", "mrd"]].fillna({"mrd": ""})
+    return BestResponseResult(
+        subjects=best,
+        summary=_best_rates(course, best, by, rules),
+        excluded=results.concat([course.excluded, beyond], results.EXCLUDED_COLUMNS),
+        rules=rules,
+        population=derive.population(course.subjects),
+        confirmed=confirmed,
+        assessments=shown.assign(usable=usable.astype("int64")),
+        events=_event_rows(course),
+    )
+
+
+def objective_response(
+    responses: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    by: str | None = "dose_level",
+    rules: ResponseRules | None = None,
+) -> ResponseResult:
+    """Response rates at every visit, under every strategy, in every population.
+
+    Parameters
+    ----------
+    responses, subjects, events
+        As in `at_visit`; whoever is in `subjects` counts.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives ``ALL`` only.
+    rules : ResponseRules, optional
+        Visits, strategies, responder set, interval.
+
+    Returns
+    -------
+    ResponseResult
+        `.summary` has a row per visit, strategy, population and group. Populations: ``ENROLLED``,
+        ``INFUSED``, ``REACHED`` (infused, visit reached by the data cut-off or decided before it),
+        ``EVALUABLE``, ``EVALUABLE_INCL_DEATH``. The visits ``BOR`` and ``CBOR`` are the best overall
+        response and the confirmed one, strategy ``failure``.
+
+    Raises
+    ------
+    DataError
+        For an unknown response category or an assessment after death.
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": ["Y", "Y"]})
+    >>> responses = pd.DataFrame(
+    ...     {"subject_id": ["1", "2"], "day": [88, 40], "overall_response": ["CR", "PD"]})
+    >>> rates = objective_response(responses, subjects).summary
+    >>> row = rates[(rates.visit == "M3") & (rates.population == "INFUSED")].iloc[0]
+    >>> f"{row.n_responder} of {row.n}: {row.estimate:.2f} ({row.ci_low:.2f}, {row.ci_high:.2f})"
+    '1 of 2: 0.50 (0.01, 0.99)'
+    """
+    rules = ResponseRules() if rules is None else rules
+    course = _course(responses, subjects, events)
+    tables, cells = [], []
+    for visit in rules.visits:
+        for strategy in rules.strategies:
+            rows, assessed = _visit_rows(course, visit, strategy, rules)
+            tables.append(rows)
+            cells += _visit_cells(course, rows, assessed, by)
+    usable = _usable(course, "failure")
+    for name in ("BOR", "CBOR"):
+        cells += _best_cells(course, name, _best(course, usable, rules, confirmed=name == "CBOR"), by)
+    return ResponseResult(
+        subjects=pd.concat(tables, ignore_index=True),
+        summary=_rates(cells, rules),
+        excluded=course.excluded,
+        rules=rules,
+        population=derive.population(course.subjects),
+    )
+
+
+# ------------------------------------------------------------ from records to the usable sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Course:
+    """What was seen of each subject, and when: the same for every visit and strategy."""
+
+    subjects: pd.DataFrame
+    infused: Flags  # over the rows of subjects, as are the days
+    days: pd.DataFrame  # first day of each event, with PROGRESSION on study and cutoff
+    assessments: pd.DataFrame  # one per subject and day, in that order: row, response, rank, mrd
+    excluded: pd.DataFrame
+
+
+def _course(responses: Table, subjects: Table, events: Table | None) -> _Course:
+    who = derive.subject_table(subjects)
+    infused = _infused(who)
+    cutoff = derive.cutoff_days(who)
+    seen, unused = _assessments(responses, who, infused, cutoff)
+    days, unused_events = _event_days(events, who, infused, cutoff)
+    _refuse_after_death(seen, days["DEATH"])
+    progressed = seen[seen["rank"] == _PROGRESSED].groupby("subject_id")["day"].min().reindex(days.index)
+    first = np.fmin(days["PROGRESSION"], progressed)
+    # A progression after the start of a new therapy is no longer one of this treatment.
+    switched = np.fmin(days["NEW_THERAPY"], days["SECOND_INFUSION"])
+    days["PROGRESSION"] = first.where(~(first > switched))
+    days["cutoff"] = cutoff.to_numpy()
+    excluded = results.concat([*unused, *unused_events], results.EXCLUDED_COLUMNS)
+    return _Course(subjects=who, infused=infused, days=days, assessments=seen, excluded=excluded)
+
+
+def _infused(who: pd.DataFrame) -> Flags:
+    """Who was infused; everybody when the table does not say."""
+    nobody_says = pd.Series(None, index=who.index, dtype=object)
+    said = who["infused"] if "infused" in who.columns else nobody_says
+    dated = derive.day_zero(who).notna().to_numpy()
+    if said.isna().all() and not dated.any():
+        return np.ones(len(who), dtype=bool)
+    return np.asarray((said == "Y").to_numpy() | (said.isna().to_numpy() & dated), dtype=bool)
+
+
+def _assessments(
+    responses: Table, who: pd.DataFrame, infused: Flags, cutoff: pd.Series
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """One assessment per subject and day after infusion, and the rows that were set aside."""
+    frame = records.to_frame(responses, "responses", needs=("overall_response",), fill=("mrd",))
+    _refuse_unknown(frame)
+    frame = derive.with_day(frame, who, date="assessment_date")
+    frame["day"] = np.floor(frame["day"])
+    frame["response"] = frame["overall_response"]
+    why = _set_aside(frame, who, infused, cutoff)
+    why = why.mask((why == "") & frame["response"].isna(), "no response given")
+    why = why.mask((why == "") & (frame["day"] <= 0), "not after the infusion day")
+    unused = results.excluded_rows(frame[why != ""], "responses", why)
+    kept = frame[why == ""].copy()
+    kept["rank"] = kept["response"].map(_RANK).astype("float64")
+    order = pd.DataFrame(
+        {
+            "subject_id": kept["subject_id"],
+            "day": kept["day"],
+            # On one day the worst counts: the worst evaluable category, NE before ND, MRD POS before NEG.
+            "evaluable": kept["rank"] >= _NOT_EVALUABLE,
+            "worst": np.where(kept["rank"] < _NOT_EVALUABLE, -1, 1) * kept["response"].map(CATEGORIES.index),
+            "mrd": kept["mrd"].map({"POS": 0, "NEG": 2}).fillna(1),
+        },
+        index=kept.index,
+    ).sort_values(["subject_id", "day", "evaluable", "worst", "mrd"], kind="stable")
+    first = ~order.duplicated(["subject_id", "day"])
+    same_day = results.excluded_rows(
+        kept.loc[order.index[~first]], "responses", "another assessment of the same day counts"
+    )
+    columns = ["row", "subject_id", "day", "response", "rank", "mrd"]
+    return kept.loc[order.index[first], columns].reset_index(drop=True), [unused, same_day]
+
+
+def _set_aside(frame: pd.DataFrame, who: pd.DataFrame, infused: Flags, cutoff: pd.Series) -> pd.Series:
+    """Why a dated row cannot be used; empty where it can."""
+    treated = frame["subject_id"].isin(who.loc[infused, "subject_id"])
+    conditions = [
+        ~frame["subject_id"].isin(who["subject_id"]),
+        ~treated,
+        frame["day"].isna(),
+        frame["day"] > frame["subject_id"].map(cutoff),
+    ]
+    words = ["not a subject of this analysis", "not infused", "day missing", "after the data cut-off"]
+    return pd.Series(np.select(conditions, words, ""), index=frame.index, dtype=object)
+
+
+def _event_days(
+    events: Table | None, who: pd.DataFrame, infused: Flags, cutoff: pd.Series
+) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
+    """First day of each event up to the data cut-off, and the rows that were set aside."""
+    if events is None:
+        return derive.first_event_days(None, who), []
+    frame = derive.with_day(records.to_frame(events, "events", needs=("event",)), who, date="date")
+    frame["day"] = np.floor(frame["day"])
+    why = _set_aside(frame, who, infused, cutoff)
+    of_treatment = frame["event"].isin(["PROGRESSION", "HSCT", "NEW_THERAPY", "SECOND_INFUSION"])
+    why = why.mask((why == "") & of_treatment & (frame["day"] <= 0), "not after the infusion day")
+    unused = results.excluded_rows(frame[why != ""], "events", why)
+    return derive.first_event_days(frame[why == ""], who), [unused]
+
+
+def _refuse_unknown(frame: pd.DataFrame) -> None:
+    unknown = frame[frame["overall_response"].notna() & ~frame["overall_response"].isin(CATEGORIES)]
+    if len(unknown):
+        words = f"the response must be one of {', '.join(CATEGORIES)}"
+        raise DataError(_problems(unknown, "overall_response", "RESPONSE-CATEGORY", words))
+
+
+def _refuse_after_death(seen: pd.DataFrame, death: pd.Series) -> None:
+    late = seen[seen["day"] > seen["subject_id"].map(death)]
+    if len(late):
+        words = "a response was assessed after the day of death"
+        raise DataError(_problems(late, "day", "RESPONSE-AFTER-DEATH", words))
+
+
+def _problems(frame: pd.DataFrame, column: str, rule: str, message: str) -> list[Problem]:
+    return [
+        Problem(table="responses", row=int(row), column=column, value=value, subject_id=subject, rule=rule,
+                message=message)
+        for row, subject, value in zip(frame["row"], frame["subject_id"], frame[column], strict=True)
+    ]  # fmt: skip
+
+
+def _sequence_end(course: _Course, strategy: str) -> pd.Series:
+    """Last day on which an assessment counts, by subject; infinite when nothing ends the sequence."""
+    if strategy == "treatment-policy":
+        return pd.Series(np.inf, index=course.days.index)
+    enders = ["PROGRESSION", "NEW_THERAPY", "SECOND_INFUSION"]
+    if strategy in ("hsct-failure", "stop-at-hsct"):
+        enders.append("HSCT")
+    return course.days[enders].min(axis=1).fillna(np.inf)
+
+
+def _usable(course: _Course, strategy: str) -> Flags:
+    """Which assessments belong to the usable sequence; the day that ends it still counts."""
+    end = course.assessments["subject_id"].map(_sequence_end(course, strategy))
+    return np.asarray(course.assessments["day"].to_numpy() <= end.to_numpy(dtype=float), dtype=bool)
+
+
+# ------------------------------------------------------------------------- response at a visit
+
+
+def _visit_rows(
+    course: _Course, visit: str, strategy: str, rules: ResponseRules
+) -> tuple[pd.DataFrame, Flags]:
+    """Rows of one visit and strategy, and who has an evaluable assessment for the visit at all."""
+    window, index = rules.visits[visit], course.days.index
+    usable = course.assessments[_usable(course, strategy)]
+    evaluable = usable[usable["rank"] < _NOT_EVALUABLE]
+    chosen = _chosen(course, evaluable, window, strategy, rules)
+    not_evaluable = usable.loc[(usable["response"] == "NE") & window.contains(usable["day"]), "subject_id"]
+    reason, note = _reasons(
+        course, chosen, window, index.isin(not_evaluable), nothing_ends=strategy == "treatment-policy"
+    )
+    responds = chosen["response"].isin(rules.responder).to_numpy() & (reason == "OBS")
+    if rules.bracket:
+        between = np.isin(reason, ("NE", "MISSED")) & _bracketed(evaluable, window, rules, index)
+        responds |= between
+        note = np.where(between, note + "; response before and after the window", note)
+    known = np.isin(reason, ("OBS", "PRIOR_PD", "NEW_THERAPY", "SECOND_INFUSION"))
+    known |= (reason == "SCT") & (strategy == "hsct-failure")
+    rows = pd.DataFrame(
+        {
+            "subject_id": index, "visit": visit, "strategy": strategy,
+            "response": chosen["response"].fillna("").to_numpy(), "day": chosen["day"].to_numpy(),
+            "responder": np.where(np.isin(reason, ("NOT_REACHED", "NOT_INFUSED")), np.nan, responds),
+            "evaluable": np.where(reason == "NOT_INFUSED", np.nan, known), "reason": reason, "note": note,
+        },
+        columns=list(_VISIT_COLUMNS),
+    )  # fmt: skip
+    seen = course.assessments[course.assessments["rank"] < _NOT_EVALUABLE]
+    in_window = seen.loc[window.contains(seen["day"]), "subject_id"]
+    return rows, np.asarray(index.isin(in_window) | (reason == "OBS"), dtype=bool)
+
+
+def _chosen(
+    course: _Course, evaluable: pd.DataFrame, window: Window, strategy: str, rules: ResponseRules
+) -> pd.DataFrame:
+    """Response and day that count for the window, by subject, and the day of an HSCT that is a reason."""
+    picked = derive.nearest_in_windows(evaluable, {"": window}, tie=rules.tie, pick=rules.pick)
+    chosen = picked.set_index("subject_id")[["response", "day"]].reindex(course.days.index)
+    hsct = course.days["HSCT"]
+    chosen["carried"] = False
+    chosen["hsct"] = hsct if strategy in ("hsct-failure", "stop-at-hsct") else np.nan
+    if strategy != "hsct-carry-forward":
+        return chosen
+    nothing_seen = chosen["day"].isna() & (hsct < window.upper)
+    decides = ((hsct < window.target) | nothing_seen) & (hsct <= _sequence_end(course, strategy))
+    before = evaluable[evaluable["day"] <= evaluable["subject_id"].map(hsct)]
+    last = before.drop_duplicates("subject_id", keep="last").set_index("subject_id").reindex(chosen.index)
+    for column in ("response", "day"):
+        chosen[column] = chosen[column].where(~decides, last[column])
+    chosen["carried"] = decides & last["day"].notna()
+    # Nothing to carry forward: what was seen after HSCT cannot stand in for it.
+    chosen["hsct"] = hsct.where(decides & last["day"].isna())
+    return chosen
+
+
+def _reasons(
+    course: _Course, chosen: pd.DataFrame, window: Window, not_evaluable: Flags, *, nothing_ends: bool
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    """The first true reason for each subject, and what there is to say about it."""
+    days, end = course.days, window.upper
+    new, second = days["NEW_THERAPY"], days["SECOND_INFUSION"]
+    switches = np.zeros(len(days), dtype=bool) if nothing_ends else (np.fmin(new, second) <= end).to_numpy()
+    second_first = ~(new <= second).to_numpy() & second.notna().to_numpy()
+    carried = _dated("carried forward from before HSCT on day ", days["HSCT"])
+    reasons = [
+        ("NOT_INFUSED", ~course.infused, "not infused"),
+        ("OBS", chosen["day"].notna(), np.where(chosen["carried"], carried, "")),
+        ("PRIOR_PD", (days["PROGRESSION"] <= end) & (not nothing_ends),
+         _dated("progression on day ", days["PROGRESSION"])),
+        ("SECOND_INFUSION", switches & second_first, _dated("second infusion on day ", second)),
+        ("NEW_THERAPY", switches, _dated("new therapy on day ", new)),
+        ("DEATH", days["DEATH"] <= end, _dated("died on day ", days["DEATH"])),
+        ("SCT", chosen["hsct"] <= end, _dated("HSCT on day ", chosen["hsct"])),
+        ("NE", not_evaluable, "assessment in the window not evaluable"),
+        ("WITHDRAWN", days["WITHDRAWAL"] <= end, _dated("withdrawn on day ", days["WITHDRAWAL"])),
+        ("NOT_REACHED", days["cutoff"] < end, _dated("window open at data cut-off, day ", days["cutoff"])),
+    ]  # fmt: skip
+    conditions = [np.asarray(condition, dtype=bool) for _, condition, _ in reasons]
+    words = [np.full(len(days), reason, dtype=object) for reason, _, _ in reasons]
+    notes = [np.full(len(days), note, dtype=object) for _, _, note in reasons]
+    missed = "no assessment in the window"
+    return np.select(conditions, words, "MISSED"), np.select(conditions, notes, missed)
+
+
+def _dated(words: str, day: pd.Series) -> npt.NDArray[np.object_]:
+    return np.array([f"{words}{value:g}" for value in day], dtype=object)
+
+
+def _bracketed(evaluable: pd.DataFrame, window: Window, rules: ResponseRules, index: pd.Index) -> Flags:
+    """Whether the last assessment before the window and the first one after it are responses."""
+    before = evaluable[evaluable["day"] < window.lower].drop_duplicates("subject_id", keep="last")
+    after = evaluable[evaluable["day"] > window.upper].drop_duplicates("subject_id")
+    both = [index.isin(side.loc[side["response"].isin(rules.responder), "subject_id"])
+            for side in (before, after)]  # fmt: skip
+    return np.asarray(both[0] & both[1], dtype=bool)
+
+
+# ------------------------------------------------------------------------ best overall response
+
+
+def _best(course: _Course, usable: Flags, rules: ResponseRules, *, confirmed: bool) -> pd.DataFrame:
+    """Best response of each subject, and the days of the first responses."""
+    sequence, index = course.assessments[usable].reset_index(drop=True), course.days.index
+    holds = _confirmed(sequence, rules)
+    word = sequence["response"]
+    if confirmed:
+        word = word.mask((sequence["rank"] < _RANK["SD"]) & ~holds, "SD")
+    word = word.mask((word == "SD") & (sequence["day"] < rules.sd_min_days), "NE")
+    graded = sequence.assign(best_response=word, best_rank=word.map(_RANK).astype("float64"))
+    best = (
+        graded.sort_values(["subject_id", "best_rank", "day"], kind="stable")
+        .drop_duplicates("subject_id")
+        .set_index("subject_id")[["best_response", "day"]]
+        .reindex(index)
+    )
+    best["best_response"] = best["best_response"].where(best["day"].notna(), "MISSING")
+    best["best_response"] = best["best_response"].where(course.infused, "NOT_INFUSED")
+    responds = best["best_response"].isin(rules.responder).astype("float64").where(course.infused)
+    responses = sequence["response"].isin(rules.responder)
+    mrd_negative = sequence["response"].isin(_COMPLETE) & (sequence["mrd"] == "NEG")
+    best = best.assign(
+        responder=responds,
+        first_response_day=_first_day(sequence[responses], index),
+        first_confirmed_response_day=_first_day(sequence[responses & holds], index),
+        first_mrd_negative_cr_day=_first_day(sequence[mrd_negative], index),
+        note=_best_note(best, sequence),
+    )
+    return best.reset_index()
+
+
+def _first_day(sequence: pd.DataFrame, index: pd.Index) -> pd.Series:
+    return sequence.groupby("subject_id")["day"].min().reindex(index)
+
+
+def _best_note(best: pd.DataFrame, sequence: pd.DataFrame) -> npt.NDArray[np.object_]:
+    """Why there is nothing, or what a reviewer should look at."""
+    better = sequence[sequence["rank"] < _RANK["PR"]].groupby("subject_id")["day"].min()
+    falls = sequence[(sequence["response"] == "PR") & (sequence["day"] > sequence["subject_id"].map(better))]
+    day = _first_day(falls, best.index)
+    conditions = [best["best_response"] == "NOT_INFUSED", best["best_response"] == "MISSING", day.notna()]
+    check = _dated("PR after a complete response, check for progression: day ", day)
+    notes = [np.full(len(best), "not infused", dtype=object),
+             np.full(len(best), "no usable assessment", dtype=object), check]  # fmt: skip
+    return np.select([condition.to_numpy() for condition in conditions], notes, "")
+
+
+def _confirmed(sequence: pd.DataFrame, rules: ResponseRules) -> pd.Series:
+    """Whether each assessment is a response that a later one confirms.
+
+    The first later assessment at least as good, `confirm_days` or more later, confirms, if the
+    stretch up to it holds nothing worse but NE (at most `max_ne`) and, after PR, one SD if accepted.
+    """
+    first = sequence.loc[sequence["rank"] < _RANK["SD"], ["subject_id", "day", "rank"]]
+    first = first.rename(columns={"day": "from_day", "rank": "from_rank"}).assign(at=first.index)
+    later = first.merge(sequence[["subject_id", "day", "rank", "response"]], on="subject_id")
+    later = later[later["day"] > later["from_day"]].sort_values(["at", "day"])
+    as_good = later["rank"] <= later["from_rank"]
+    late_enough = later["day"] >= later["from_day"] + rules.confirm_days
+    until = later[as_good & late_enough].groupby("at")["day"].min()
+    stretch = later[later["day"] <= later["at"].map(until)]
+    partial = stretch["from_rank"] == _RANK["PR"]
+    stable = partial & (stretch["response"] == "SD")
+    missing = stretch["response"] == "NE"
+    worse = (stretch["rank"] > stretch["from_rank"]) & ~stable & ~missing
+    # A PR after a better response is a loss, not a confirmation.
+    best_day = stretch["day"].where(stretch["rank"] < _RANK["PR"]).groupby(stretch["at"]).transform("min")
+    lost = partial & (stretch["rank"] == _RANK["PR"]) & (stretch["day"] > best_day)
+    broken = pd.DataFrame({"worse": worse | lost, "missing": missing, "stable": stable}).groupby(
+        stretch["at"]
+    )
+    counts = broken.sum().reindex(until.index)
+    holds = (counts["worse"] == 0) & (counts["missing"] <= rules.max_ne)
+    holds &= counts["stable"] <= int(rules.accept_sd)
+    return pd.Series(sequence.index.isin(holds.index[holds]), index=sequence.index)
+
+
+def _event_rows(course: _Course) -> pd.DataFrame:
+    """First day of each event by subject, up to the data cut-off, and the cut-off itself."""
+    days = course.days.rename(columns={"cutoff": "DATA_CUTOFF"}).reset_index()
+    rows = days.melt(id_vars="subject_id", var_name="event", value_name="day").dropna(subset="day")
+    return rows.reset_index(drop=True)
+
+
+# ---------------------------------------------------------------------------------------- rates
+
+
+def _visit_cells(
+    course: _Course, rows: pd.DataFrame, assessed: Flags, by: str | None
+) -> list[dict[str, object]]:
+    """Counts of one visit and strategy, by population and group."""
+    reason, evaluable = rows["reason"].to_numpy(), rows["evaluable"].to_numpy() == 1
+    members = dict(
+        zip(
+            POPULATIONS,
+            (np.ones(len(rows), dtype=bool), course.infused, course.infused & (reason != "NOT_REACHED"),
+             evaluable, evaluable | (reason == "DEATH")),
+            strict=True,
+        )
+    )  # fmt: skip
+    key = {"visit": rows["visit"].iloc[0], "strategy": rows["strategy"].iloc[0]} if len(rows) else {}
+    return _cells(course, key, members, rows["responder"].to_numpy() == 1, assessed, by)
+
+
+def _best_cells(course: _Course, visit: str, best: pd.DataFrame, by: str | None) -> list[dict[str, object]]:
+    members = {"ENROLLED": np.ones(len(best), dtype=bool), "INFUSED": course.infused}
+    assessed = ~best["best_response"].isin(["NE", "ND", "MISSING", "NOT_INFUSED"]).to_numpy()
+    key = {"visit": visit, "strategy": "failure"}
+    return _cells(course, key, members, best["responder"].to_numpy() == 1, assessed, by)
+
+
+def _cells(
+    course: _Course,
+    key: Mapping[str, object],
+    members: Mapping[str, Flags],
+    responds: Flags,
+    assessed: Flags,
+    by: str | None,
+) -> list[dict[str, object]]:
+    return [
+        {**key, "population": population, "group": group,
+         "n_responder": int((member & among & responds).sum()), "n": int((member & among).sum()),
+         "n_not_evaluable": int((member & among & ~assessed).sum())}
+        for population, among in members.items()
+        for group, member in derive.groups(course.subjects, by)
+    ]  # fmt: skip
+
+
+def _rates(cells: Sequence[Mapping[str, object]], rules: ResponseRules) -> pd.DataFrame:
+    columns = ["visit", "strategy", "population", "group", "n_responder", "n", "n_not_evaluable"]
+    counts = pd.DataFrame(list(cells), columns=columns)
+    return _with_interval(counts, "n_responder", rules)
+
+
+def _with_interval(counts: pd.DataFrame, events: str, rules: ResponseRules) -> pd.DataFrame:
+    """Counts with their fraction and interval; NaN and a note where nobody counts."""
+    n = counts["n"].to_numpy(dtype=float)
+    low, high = proportions.interval(counts[events], n, method=rules.ci_method, conf_level=rules.conf_level)
+    return counts.assign(
+        estimate=counts[events] / np.where(n > 0, n, np.nan), ci_low=low, ci_high=high,
+        method=proportions.METHODS[rules.ci_method], conf_level=rules.conf_level,
+        note=np.where(n > 0, "", "nobody in this population"),
+    )  # fmt: skip
+
+
+def _best_rates(course: _Course, best: pd.DataFrame, by: str | None, rules: ResponseRules) -> pd.DataFrame:
+    """How often each best response occurs among the infused, by group."""
+    word = best["best_response"]
+    occur = [name for name in (*CATEGORIES, "MISSING") if (word == name).any()]
+    having = {name: (word == name).to_numpy() for name in occur}
+    having["RESPONDER"] = best["responder"].to_numpy() == 1
+    having["MRD_NEGATIVE_CR"] = best["first_mrd_negative_cr_day"].notna().to_numpy()
+    rows = [
+        {"group": group, "category": name, "n_event": int((member & course.infused & has).sum()),
+         "n": int((member & course.infused).sum())}
+        for group, member in derive.groups(course.subjects, by)
+        for name, has in having.items()
+    ]  # fmt: skip
+    return _with_interval(pd.DataFrame(rows), "n_event", rules)
