@@ -42,9 +42,8 @@ class Window:
     @model_validator(mode="after")
     def _ordered(self) -> "Window":
         if not self.lower <= self.target <= self.upper:
-            raise ValueError(
-                f"a window needs lower <= target <= upper, got {self.lower}, {self.target}, {self.upper}"
-            )
+            found = f"{self.lower:g}, {self.target:g}, {self.upper:g}"
+            raise ValueError(f"a window needs lower <= target <= upper, got {found}")
         return self
 
     def contains(self, day: npt.ArrayLike) -> npt.NDArray[np.bool_]:

@@ -1,0 +1,90 @@
+"""Records: frozen, typed, complete errors; frames from either."""
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from cart7 import records
+from cart7.errors import DataError
+
+
+def test_every_wrong_field_is_named_at_once():
+    with pytest.raises(ValidationError) as caught:
+        records.Subject(subject_id="1", sex="X", weight_kg=-3, dose_level=True, infusion_dat="2022-01-01")
+    assert {error["loc"][0] for error in caught.value.errors()} == {
+        "sex",
+        "weight_kg",
+        "dose_level",
+        "infusion_dat",
+    }
+
+
+def test_a_record_does_not_change():
+    subject = records.Subject(subject_id="1")
+    with pytest.raises(ValidationError, match="frozen"):
+        subject.sex = "M"
+
+
+def test_a_date_is_iso_text_and_a_partial_one_stays_as_it_stands():
+    assert records.Subject(subject_id="1", infusion_date=dt.date(2022, 1, 10)).infusion_date == "2022-01-10"
+    assert records.StudyEvent(subject_id="1", event="DEATH", date="2022-04").date == "2022-04"
+
+
+@pytest.mark.parametrize("date", ["2024-02-30", "2024-13", "10JAN2022"])
+def test_an_impossible_date_is_refused(date):
+    with pytest.raises(ValidationError):
+        records.Subject(subject_id="1", infusion_date=date)
+
+
+def test_not_a_number_is_no_number():
+    with pytest.raises(ValidationError):
+        records.KineticSample(subject_id="1", value=float("nan"))
+
+
+def test_a_titre_may_be_a_number_or_text():
+    assert [records.AdaSample(subject_id="1", titer=titer).titer for titer in (20, 20.0, "1:20")] == [
+        "20",
+        "20",
+        "1:20",
+    ]
+
+
+def test_records_and_frames_give_the_same_frame():
+    frame = pd.DataFrame({"subject_id": ["1", "1"], "day": [0, 28], "test": "ANC", "value": [1.5, 0.2]})
+    rows = [records.LabResult(**row) for row in frame.to_dict("records")]
+    one, other = records.to_frame(frame, "labs"), records.to_frame(rows, "labs")
+    pd.testing.assert_frame_equal(one, other[one.columns])
+
+
+def test_the_input_frame_is_not_modified():
+    frame = pd.DataFrame({"subject_id": [" 1 "], "day": ["3"]})
+    before = frame.copy()
+    records.to_frame(frame, "labs")
+    pd.testing.assert_frame_equal(frame, before)
+
+
+def test_every_missing_column_and_every_text_in_a_number_column_is_named():
+    frame = pd.DataFrame({"subject_id": ["1", "2", None], "value": ["1.5", "high", "2"]})
+    with pytest.raises(DataError) as caught:
+        records.to_frame(frame, "labs", needs=("day", "test"))
+    text = str(caught.value)
+    assert "labs, column day: this column is needed" in text
+    assert "labs, column test: this column is needed" in text
+    assert "labs, line 3, column value: a number belongs here (found 'high')" in text
+    assert "labs, line 4, column subject_id" in text
+
+
+def test_rows_keep_the_number_they_have_in_the_file():
+    frame = pd.DataFrame({"subject_id": ["1", "2"]}, index=pd.Index([2, 7], name="row"))
+    assert records.to_frame(frame, "labs")["row"].tolist() == [2, 7]
+
+
+def test_a_record_of_another_table_is_refused():
+    with pytest.raises(ValueError, match="labs takes records of LabResult, got Subject"):
+        records.to_frame([records.Subject(subject_id="1")], "labs")
+
+
+def test_no_record_gives_an_empty_frame_with_every_column():
+    assert list(records.to_frame([], "labs").columns) == [*records.TABLES["labs"].columns, "row"]
