@@ -1,0 +1,40 @@
+"""All figures by name: what `.plot()` of a result draws, and what the page holds.
+
+Here: the list. Not here: the drawing itself (`figures_survival`, `figures_kinetics`, `figures_safety`,
+`figures_response`, `figures_dose`) and the drawing board (`canvas`). Every figure takes a result and an
+optional Axes, and returns the Axes it drew on, or the Figure when there are several panels.
+"""
+
+from cart7.report.figures_dose import dose_profile
+from cart7.report.figures_kinetics import (
+    ada_rates,
+    kinetics_spaghetti,
+    pd_over_time,
+    persistence_bars,
+)
+from cart7.report.figures_response import response_rates, swimmer
+from cart7.report.figures_safety import ae_by_grade, aesi_map, dlt_rates
+from cart7.report.figures_survival import cumulative_incidence, endpoint_curves, kaplan_meier
+
+pd_by_visit = pd_over_time
+pd_depletion = pd_over_time
+response_courses = swimmer
+
+__all__ = [
+    "ada_rates",
+    "ae_by_grade",
+    "aesi_map",
+    "cumulative_incidence",
+    "dlt_rates",
+    "dose_profile",
+    "endpoint_curves",
+    "kaplan_meier",
+    "kinetics_spaghetti",
+    "pd_by_visit",
+    "pd_depletion",
+    "pd_over_time",
+    "persistence_bars",
+    "response_courses",
+    "response_rates",
+    "swimmer",
+]
