@@ -1,0 +1,516 @@
+"""Immunogenicity: who had antibodies against the CAR before, who got them or more of them after.
+
+Here: the class of each subject with its kinetics (`classify`) and positive rates by visit and
+overall (`positive_rate`). Not here: intervals of a proportion (stats.proportions), windows and
+days (derive), drawing (report.figures).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, records, results
+from cart7.derive import Window
+from cart7.errors import DataError, Problem
+from cart7.stats import proportions
+
+__all__ = ["AdaRules", "ClassificationResult", "PositiveRateResult", "Window", "classify", "positive_rate"]
+
+Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
+Texts: TypeAlias = NDArray[np.object_]
+
+BASELINE, OVERALL = "BASELINE", "OVERALL"
+POSITIVE, NEGATIVE, MISSING = "POSITIVE", "NEGATIVE", "MISSING"
+CLASSES = (
+    "INDUCED", "BOOSTED", "UNAFFECTED", "NEGATIVE", "MISSING_BASELINE_POSITIVE", "MISSING_BASELINE_NEGATIVE",
+    "NO_POST_BASELINE", "NO_EVALUABLE_SAMPLE",
+)  # fmt: skip
+TITER = r"^(?:1\s*:\s*)?(\d+(?:\.\d+)?)$"
+TITER_UNIT = "reciprocal dilution"
+NOT_EMERGENT = "no treatment-emergent sample"
+
+_SUBJECT_COLUMNS = (
+    "subject_id", "baseline_status", "baseline_titer", "n_post_evaluable", "classification",
+    "treatment_emergent", "kinetics", "first_te_positive_day", "last_te_positive_day", "te_duration_days",
+    "max_post_titer", "note",
+)  # fmt: skip
+_COURSE = ("first_te_positive_day", "last_te_positive_day", "te_duration_days")
+_SAMPLE_COLUMNS = ("subject_id", "day", "result", "titer", "post", "treatment_emergent")
+_VISIT_COLUMNS = ("subject_id", "visit", "day", "result", "titer", "treatment_emergent", "note")
+_SUMMARY_COLUMNS = (
+    "visit", "measure", "group", "n_infused", "n", "n_positive", "estimate", "ci_low", "ci_high",
+    "conf_level", "method", "note",
+)  # fmt: skip
+_NOBODY = {
+    "positive_at_visit": "no evaluable sample at the visit",
+    "treatment_emergent_at_visit": "no evaluable sample at the visit of a subject with a baseline",
+    "cumulative_through_visit": "no evaluable sample after infusion by the end of the window",
+    "prevalence": "no evaluable sample",
+    "incidence": "no subject with a baseline and a sample after infusion",
+}
+
+
+class AdaRules(BaseModel):
+    """The choices of the statistical analysis plan that change antibody numbers.
+
+    Parameters
+    ----------
+    windows : mapping of str to Window
+        Visit windows in whole days since infusion; gaps are allowed, overlaps are refused.
+    tie : {"later", "earlier"}
+        Which of two samples equally near the target day counts.
+    minimum_required_dilution : float
+        Titre of a positive sample without one (reciprocal dilution).
+    boost_fold : float
+        A titre at or above this multiple of the baseline titre is boosted.
+    persistent_days : float
+        Days from the first to the last treatment-emergent positive sample that make it persistent.
+    missing_baseline : {"own-class", "assume-negative"}
+        A missing baseline has classes of its own, or counts as negative (as in admiral's template).
+    conf_level : float
+        Two-sided level of the intervals.
+    ci_method : str
+        Method of `stats.proportions.interval`.
+
+    Examples
+    --------
+    >>> AdaRules(missing_baseline="assume-negative").persistent_days
+    112.0
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    windows: dict[str, Window] = {
+        "D14": Window(14, 10, 20),
+        "D28": Window(28, 21, 44),
+        "M2": Window(60, 45, 75),
+        "M3": Window(90, 76, 120),
+        "M6": Window(180, 121, 220),
+        "M9": Window(270, 221, 310),
+        "M12": Window(360, 311, 420),
+    }
+    tie: Literal["later", "earlier"] = "later"
+    minimum_required_dilution: float = Field(default=10.0, gt=0)
+    boost_fold: float = Field(default=4.0, gt=1)
+    persistent_days: float = Field(default=112.0, ge=0)
+    missing_baseline: Literal["own-class", "assume-negative"] = "own-class"
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    @field_validator("windows")
+    @classmethod
+    def _apart(cls, windows: dict[str, Window]) -> dict[str, Window]:
+        reserved = {BASELINE, OVERALL} & set(windows)
+        if reserved:
+            raise ValueError(f"{' and '.join(sorted(reserved))} cannot be the name of a window")
+        derive.check_windows(windows)
+        return windows
+
+    @field_validator("ci_method")
+    @classmethod
+    def _known(cls, method: str) -> str:
+        proportions.interval(0, 1, method=method)
+        return method
+
+
+DEFAULT_RULES = AdaRules()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassificationResult(results.EndpointResult):
+    """Antibody class and kinetics of each subject; `summary` counts the classes.
+
+    `samples` holds every evaluable sample: `subject_id, day, result, titer, post, treatment_emergent`.
+    """
+
+    title: ClassVar[str] = "Anti-CAR antibodies: classification"
+    figure: ClassVar[str] = "ada_course"
+
+    rules: AdaRules
+    samples: pd.DataFrame = field(repr=False)
+    reasons: Mapping[str, Texts] = field(repr=False)
+
+    def _long(self) -> list[pd.DataFrame]:
+        return _classification_long(self)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PositiveRateResult(results.EndpointResult):
+    """Positive rates by visit and overall, each with its numerator and denominator."""
+
+    title: ClassVar[str] = "Anti-CAR antibodies: positive rates"
+    figure: ClassVar[str] = "ada_rates"
+
+    rules: AdaRules
+
+    def _long(self) -> list[pd.DataFrame]:
+        return _rate_long(self)
+
+
+def classify(
+    ada: Table, subjects: Table | None = None, *, rules: AdaRules = DEFAULT_RULES
+) -> ClassificationResult:
+    """Class each subject: induced, boosted, unaffected, negative; persistent or transient.
+
+    Parameters
+    ----------
+    ada : DataFrame or sequence of AdaSample
+        `subject_id, result` (`POS`, `NEG`, `NE` or blank), `day` (days since infusion) or `sample_date`,
+        `titer` (`1:20`, `20` or a number: the reciprocal dilution).
+    subjects : DataFrame or sequence of Subject, optional
+        The analysis set, a row of the result for each; None takes the subjects of `ada`.
+    rules : AdaRules
+        Boost, persistence, missing baseline.
+
+    Returns
+    -------
+    ClassificationResult
+        `.subjects`: one row per subject; days since infusion, titres as reciprocal dilutions.
+
+    Raises
+    ------
+    DataError
+        If a result is none of the words above or a titre is no number; every such row at once.
+
+    Notes
+    -----
+    Baseline: the last evaluable sample with day <= 0. Treatment-emergent samples: every positive one
+    after a negative baseline, those at or above `boost_fold` x baseline after a positive one. They are
+    persistent when the last evaluable sample is one of them or when the first and the last are
+    `persistent_days` apart, whatever lies between.
+
+    References
+    ----------
+    Shankar G et al. (2014). Assessment and reporting of the clinical immunogenicity of therapeutic
+    proteins and peptides. AAPS J 16:658-673. doi:10.1208/s12248-014-9599-2
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": ["1", "1", "1"], "day": [-2, 28, 90],
+    ...                         "result": ["POS", "POS", "NEG"], "titer": ["1:20", "1:80", None]})
+    >>> classify(samples).subjects[["classification", "kinetics", "max_post_titer"]].to_numpy().tolist()
+    [['BOOSTED', 'TRANSIENT', 80.0]]
+    """
+    course = _read(ada, subjects, rules)
+    samples = _with_treatment_emergence(course, rules)
+    table, reasons = _classes(course.people, samples, rules)
+    return ClassificationResult(
+        subjects=table[list(_SUBJECT_COLUMNS)],
+        summary=_class_counts(table),
+        excluded=course.excluded,
+        rules=rules,
+        population=derive.population(course.people),
+        samples=samples[list(_SAMPLE_COLUMNS)].reset_index(drop=True),
+        reasons=reasons,
+    )
+
+
+def positive_rate(
+    ada: Table, subjects: Table, *, by: str | None = "dose_level", rules: AdaRules = DEFAULT_RULES
+) -> PositiveRateResult:
+    """Rates of positive samples and subjects, by visit and overall.
+
+    Parameters
+    ----------
+    ada, rules
+        As in `classify`.
+    subjects : DataFrame or sequence of Subject
+        The analysis set; `infused` where not all are.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives ALL only.
+
+    Returns
+    -------
+    PositiveRateResult
+        `.subjects`: the evaluable sample chosen per subject and visit. `.summary`: one row per visit,
+        measure and group, also where n = 0. `positive_at_visit` counts among those with an evaluable
+        sample at the visit, `treatment_emergent_at_visit` among those of them with a baseline,
+        `cumulative_through_visit` the subjects with a positive sample after infusion by the last day of
+        the window among those with an evaluable one by then; `prevalence` a positive sample at any time
+        among those with an evaluable one; `incidence` treatment-emergent subjects among those with a
+        baseline and a sample after infusion.
+
+    Raises
+    ------
+    DataError
+        If a result or a titre cannot be read.
+    ValueError
+        If `by` is not a column of `subjects`.
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": ["1", "1", "2"], "day": [-2, 28, 28],
+    ...                         "result": ["NEG", "POS", "NEG"]})
+    >>> rates = positive_rate(samples, pd.DataFrame({"subject_id": ["1", "2", "3"]})).summary
+    >>> rates.query("visit == 'D28'")[["measure", "n_infused", "n", "n_positive"]].to_numpy().tolist()[0]
+    ['positive_at_visit', 3, 2, 1]
+    """
+    course = _read(ada, subjects, rules)
+    samples = _with_treatment_emergence(course, rules)
+    at_windows = derive.nearest_in_windows(samples, rules.windows, tie=rules.tie)
+    baseline = _baseline(samples).assign(visit=BASELINE)
+    chosen = pd.concat([baseline, at_windows])
+    place = {visit: position for position, visit in enumerate([BASELINE, *rules.windows])}
+    chosen = chosen.assign(_place=chosen["visit"].map(place)).sort_values(
+        ["subject_id", "_place"], kind="stable"
+    )
+    unused = samples.drop(index=chosen.index.unique())
+    return PositiveRateResult(
+        subjects=chosen[list(_VISIT_COLUMNS)].reset_index(drop=True),
+        summary=_rates(_flags(course.people, samples, chosen, rules), course.people, by, rules),
+        excluded=results.concat(
+            [course.excluded, results.excluded_rows(unused, "ada", "not the sample of a visit")],
+            results.EXCLUDED_COLUMNS,
+        ),
+        rules=rules,
+        population=derive.population(course.people),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Course:
+    """The evaluable samples in order of subject, day and row."""
+
+    people: pd.DataFrame
+    samples: pd.DataFrame
+    excluded: pd.DataFrame
+
+
+def _read(ada: Table, subjects: Table | None, rules: AdaRules) -> _Course:
+    needs = ("result",) if isinstance(ada, pd.DataFrame) else ()
+    frame = records.to_frame(ada, "ada", needs=needs, fill=("day", "sample_date", "titer", "result"))
+    if subjects is None:
+        subjects = pd.DataFrame({"subject_id": sorted(frame["subject_id"].unique().tolist())})
+    people = derive.subject_table(subjects)
+    frame = derive.with_day(frame, people, date="sample_date")
+    titer = frame["titer"].astype(object).str.extract(TITER)[0].astype("float64")
+    _check_words(frame, titer)
+    reason = _first_reason(
+        (~frame["subject_id"].isin(people["subject_id"]), "not a subject of this analysis"),
+        (~frame["result"].isin(("POS", "NEG")), "not evaluable"),
+        (frame["day"].isna(), "day missing"),
+    )
+    positive = frame["result"] == "POS"
+    frame = frame.assign(
+        titer=titer.fillna(rules.minimum_required_dilution).where(positive), post=frame["day"] > 0
+    )
+    samples = frame[reason == ""].sort_values(["subject_id", "day"], kind="stable")
+    excluded = results.excluded_rows(frame[reason != ""], "ada", pd.Series(reason, index=frame.index))
+    return _Course(people=people, samples=samples, excluded=excluded)
+
+
+def _check_words(frame: pd.DataFrame, titer: pd.Series) -> None:
+    """Refuse results outside POS, NEG, NE and titres of positive samples that are no number above 0."""
+    word = frame["result"].notna() & ~frame["result"].isin(("POS", "NEG", "NE"))
+    number = (frame["result"] == "POS") & frame["titer"].notna() & ~(titer > 0)
+    problems = [
+        Problem(table="ada", row=int(row["row"]), column=column, value=row[column], rule=rule,
+                subject_id=row["subject_id"], message=message)
+        for wrong, column, rule, message in (
+            (word, "result", "ADA-RESULT", "a result is POS, NEG or NE"),
+            (number, "titer", "ADA-TITER", "a titre is 1:20, 20 or a number"),
+        )
+        for row in frame[wrong].to_dict("records")
+    ]  # fmt: skip
+    if problems:
+        raise DataError(problems)
+
+
+def _baseline(samples: pd.DataFrame) -> pd.DataFrame:
+    """Last evaluable sample with day <= 0 of each subject."""
+    return samples[samples["day"] <= 0].drop_duplicates("subject_id", keep="last")
+
+
+def _with_treatment_emergence(course: _Course, rules: AdaRules) -> pd.DataFrame:
+    """Samples with the flag `treatment_emergent` (missing before infusion and without a baseline)."""
+    samples = course.samples
+    baseline = _baseline(samples).set_index("subject_id")
+    status = samples["subject_id"].map(baseline["result"])
+    if rules.missing_baseline == "assume-negative":
+        status = status.fillna("NEG")
+    boosted = samples["titer"] >= rules.boost_fold * samples["subject_id"].map(baseline["titer"])
+    emergent = (samples["result"] == "POS") & ((status == "NEG") | boosted)
+    known = samples["post"] & status.notna()
+    note = _first_reason((~samples["post"], "sample before infusion"), (status.isna(), "no baseline sample"))
+    return samples.assign(treatment_emergent=emergent.astype("float64").where(known), note=note)
+
+
+def _classes(
+    people: pd.DataFrame, samples: pd.DataFrame, rules: AdaRules
+) -> tuple[pd.DataFrame, dict[str, Texts]]:
+    """Class and kinetics of each subject, and per column why it is missing."""
+    ids = pd.Index(people["subject_id"], name="subject_id")
+    baseline = _baseline(samples).set_index("subject_id").reindex(ids)
+    post = samples[samples["post"]]
+    by_subject = post.groupby("subject_id")
+    n_post = by_subject.size().reindex(ids, fill_value=0)
+    any_positive = by_subject["titer"].count().reindex(ids, fill_value=0) > 0
+    emergent = post[post["treatment_emergent"] == 1].groupby("subject_id")["day"]
+    first, last = emergent.min().reindex(ids), emergent.max().reindex(ids)
+    emerged = first.notna()
+    status = baseline["result"].map({"POS": POSITIVE, "NEG": NEGATIVE}).fillna(MISSING)
+    assumed = status.replace(MISSING, NEGATIVE) if rules.missing_baseline == "assume-negative" else status
+    classification = _first_reason(
+        ((n_post == 0) & (status == MISSING), "NO_EVALUABLE_SAMPLE"),
+        (n_post == 0, "NO_POST_BASELINE"),
+        ((assumed == MISSING) & any_positive, "MISSING_BASELINE_POSITIVE"),
+        (assumed == MISSING, "MISSING_BASELINE_NEGATIVE"),
+        (assumed == NEGATIVE, np.where(emerged, "INDUCED", "NEGATIVE")),
+        (assumed == POSITIVE, np.where(emerged, "BOOSTED", "UNAFFECTED")),
+    )
+    ends_positive = by_subject["treatment_emergent"].last().reindex(ids) == 1
+    lasting = last - first >= rules.persistent_days
+    table = pd.DataFrame(
+        {
+            "baseline_status": status,
+            "baseline_titer": baseline["titer"],
+            "n_post_evaluable": n_post.astype("int64"),
+            "classification": classification,
+            "treatment_emergent": emerged.astype("float64").where((n_post > 0) & (assumed != MISSING)),
+            "kinetics": np.where(emerged, np.where(ends_positive | lasting, "PERSISTENT", "TRANSIENT"), ""),
+            "first_te_positive_day": first,
+            "last_te_positive_day": last,
+            "te_duration_days": last - first,
+            "max_post_titer": by_subject["titer"].max().reindex(ids),
+        },
+        index=ids,
+    )
+    reasons = _class_reasons(table)
+    lone = (emerged & ends_positive & ~lasting).to_numpy()
+    assumption = (status == MISSING) & (assumed == NEGATIVE) & (n_post > 0)
+    remarks = [
+        _first_reason((assumption, "baseline missing: assumed negative")),
+        _first_reason((lone, "persistent because the last sample is treatment-emergent")),
+    ]
+    return table.assign(note=_joined(table, reasons, remarks)).reset_index(), reasons
+
+
+def _class_reasons(table: pd.DataFrame) -> dict[str, Texts]:
+    """Why a column of the class table is missing, by column."""
+    status, n_post = table["baseline_status"], table["n_post_evaluable"]
+    no_post = (n_post == 0, "no evaluable sample after infusion")
+    no_baseline = (status == MISSING, "no evaluable baseline sample")
+    emergent = _first_reason(no_post, no_baseline)
+    course = _first_reason(
+        no_post, (table["treatment_emergent"].isna(), emergent), (n_post > 0, NOT_EMERGENT)
+    )
+    return {
+        "baseline_titer": _first_reason(no_baseline, (status == NEGATIVE, "baseline negative")),
+        "treatment_emergent": emergent,
+        **dict.fromkeys(("kinetics", *_COURSE), course),
+        "max_post_titer": _first_reason(no_post, (n_post > 0, "no positive sample after infusion")),
+    }
+
+
+def _class_counts(table: pd.DataFrame) -> pd.DataFrame:
+    """How many subjects are in each class, of all."""
+    n_event = [int((table["classification"] == name).sum()) for name in CLASSES]
+    return pd.DataFrame({"classification": CLASSES, "group": derive.ALL, "n": len(table), "n_event": n_event})
+
+
+def _flags(
+    people: pd.DataFrame, samples: pd.DataFrame, chosen: pd.DataFrame, rules: AdaRules
+) -> dict[tuple[str, str], pd.Series]:
+    """Per visit and measure a flag for each subject: 1 positive, 0 not, missing = not in the denominator."""
+    ids = pd.Index(people["subject_id"], name="subject_id")
+    chosen = chosen.assign(positive=(chosen["result"] == "POS").astype("float64"))
+    samples = samples.assign(positive=(samples["result"] == "POS").astype("float64"))
+    post = samples[samples["post"]]
+    flags = {}
+    for visit in (BASELINE, *rules.windows):
+        at = chosen[chosen["visit"] == visit].set_index("subject_id").reindex(ids)
+        flags[visit, "positive_at_visit"] = at["positive"]
+        if visit != BASELINE:
+            until = post[np.floor(post["day"]) <= rules.windows[visit].upper]
+            flags[visit, "treatment_emergent_at_visit"] = at["treatment_emergent"]
+            flags[visit, "cumulative_through_visit"] = _ever(until, "positive", ids)
+    flags[OVERALL, "prevalence"] = _ever(samples, "positive", ids)
+    flags[OVERALL, "incidence"] = _ever(post, "treatment_emergent", ids)
+    return flags
+
+
+def _ever(samples: pd.DataFrame, flag: str, ids: pd.Index) -> pd.Series:
+    return samples.groupby("subject_id")[flag].max().reindex(ids)
+
+
+def _rates(
+    flags: Mapping[tuple[str, str], pd.Series], people: pd.DataFrame, by: str | None, rules: AdaRules
+) -> pd.DataFrame:
+    """One row per visit, measure and group with its exact interval."""
+    told = "infused" in people.columns and people["infused"].notna().any()
+    infused = (people["infused"] == "Y").to_numpy() if told else np.ones(len(people), dtype=bool)
+    rows = [
+        {"visit": visit, "measure": measure, "group": group, "n_infused": int((member & infused).sum()),
+         "n": int(flag[member].notna().sum()), "n_positive": int(flag[member].sum())}
+        for (visit, measure), flag in flags.items()
+        for group, member in derive.groups(people, by)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS[:6]))
+    n, n_positive = table["n"].to_numpy(dtype="int64"), table["n_positive"].to_numpy(dtype="int64")
+    low, high = proportions.interval(n_positive, n, method=rules.ci_method, conf_level=rules.conf_level)
+    return table.assign(
+        estimate=(n_positive / np.where(n > 0, n, np.nan)),
+        ci_low=low,
+        ci_high=high,
+        conf_level=rules.conf_level,
+        method=rules.ci_method,
+        note=table["measure"].map(_NOBODY).where(n == 0, ""),
+    )
+
+
+def _classification_long(result: ClassificationResult) -> list[pd.DataFrame]:
+    """Long rows of `classify`: the class counts, then the subjects."""
+    summary, subjects = result.summary, result.subjects
+    counts = results.long_rows(
+        summary, analysis="immunogenicity.classify", param="ADA:" + summary["classification"],
+        population=result.population, group=summary["group"], stats=("n", "n_event"),
+    )  # fmt: skip
+    units = dict.fromkeys(_COURSE, "days") | dict.fromkeys(
+        ("baseline_titer", "max_post_titer"), TITER_UNIT
+    )
+    rows = results.long_rows(
+        subjects, analysis="immunogenicity.classify", param="ADA", population=result.population,
+        subject_id=subjects["subject_id"], stats=_SUBJECT_COLUMNS[1:-1], units=units,
+        reasons={name: pd.Series(why, index=subjects.index) for name, why in result.reasons.items()},
+    )  # fmt: skip
+    return [counts, rows]
+
+
+def _rate_long(result: PositiveRateResult) -> list[pd.DataFrame]:
+    """Long rows of `positive_rate`: the rates, then the sample of each subject and visit."""
+    summary, subjects = result.summary, result.subjects
+    rates = results.long_rows(
+        summary, analysis="immunogenicity.positive_rate", param="ADA:" + summary["measure"],
+        timepoint=summary["visit"], population=result.population, group=summary["group"],
+        stats=_SUMMARY_COLUMNS[3:-3],
+        method=dict.fromkeys(("estimate", "ci_low", "ci_high"), summary["method"]),
+    )  # fmt: skip
+    no_titer = pd.Series("negative sample", index=subjects.index)
+    rows = results.long_rows(
+        subjects, analysis="immunogenicity.positive_rate", param="ADA", timepoint=subjects["visit"],
+        population=result.population, subject_id=subjects["subject_id"],
+        stats=("day", "result", "titer", "treatment_emergent"),
+        units={"day": "days", "titer": TITER_UNIT}, reasons={"titer": no_titer},
+    )  # fmt: skip
+    return [rates, rows]
+
+
+def _first_reason(*cases: tuple[Any, Any]) -> Texts:
+    """Per row the text of the first case that holds, else empty."""
+    conditions = [np.asarray(condition, dtype=bool) for condition, _ in cases]
+    texts = [np.asarray(text, dtype=object) for _, text in cases]
+    return np.select(conditions, texts, default=np.asarray("", dtype=object))
+
+
+def _joined(table: pd.DataFrame, reasons: Mapping[str, Texts], remarks: list[Texts]) -> list[str]:
+    """Per row the different reasons of its missing columns and the remarks, in one text."""
+    missing = {name: table[name].isna() | (table[name] == "") for name in reasons}
+    given = [np.where(missing[name], why, "") for name, why in reasons.items()]
+    return [
+        "; ".join(dict.fromkeys(text for text in row if text)) for row in zip(*given, *remarks, strict=True)
+    ]
