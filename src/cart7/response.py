@@ -1,37 +1,28 @@
 """Response: who responds at a visit, at best, and confirmed, under each strategy for what intervenes.
 
-Here: the usable sequence of assessments, the response at a visit with the reason when there is
-none, best overall response and its confirmation, and the response rates with every denominator
-side by side. Not here: the intervals (stats.proportions), windows and first event days (derive),
-duration of response and survival (survival), drawing (report.figures).
+Here: the response at a visit with the reason when there is none, best overall response and its
+confirmation, and the response rates with every denominator side by side. Not here: which
+assessments count (courses), the intervals (stats.proportions), visit windows (derive), duration of
+response and survival (survival), drawing (report.figures).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias, get_args
+from typing import ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, records, results
+from cart7 import courses, derive, results
+from cart7.courses import CATEGORIES, RANK, STRATEGIES, Category, Course, Flags, Strategy, Table
 from cart7.derive import Window
-from cart7.errors import DataError, Problem
 from cart7.results import EndpointResult
 from cart7.stats import proportions
 
-Category = Literal["CR", "CRh", "CRi", "MLFS", "PR", "SD", "NR", "PD", "RELAPSE", "NE", "ND"]
-Strategy = Literal["treatment-policy", "failure", "hsct-failure", "stop-at-hsct", "hsct-carry-forward"]
-Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
-Flags = npt.NDArray[np.bool_]
-
-CATEGORIES: tuple[str, ...] = get_args(Category)
-STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 POPULATIONS = ("ENROLLED", "INFUSED", "REACHED", "EVALUABLE", "EVALUABLE_INCL_DEATH")
 
-_RANK = dict(zip(CATEGORIES, (1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 9), strict=True))  # SD = NR, PD = RELAPSE
-_PROGRESSED, _NOT_EVALUABLE = 7, 8
 _COMPLETE = ("CR", "CRh", "CRi")
 
 
@@ -90,6 +81,8 @@ class ResponseRules(BaseModel):
             raise ValueError(f"ci_method must be one of {', '.join(proportions.METHODS)}; got {value!r}")
         return value
 
+
+DEFAULT_RULES = ResponseRules()
 
 _VISIT_COLUMNS = ("subject_id", "visit", "strategy", "response", "day", "responder", "evaluable", "reason",
                   "note")  # fmt: skip
@@ -191,7 +184,7 @@ def at_visit(
     visit: str = "M3",
     strategy: Strategy = "treatment-policy",
     by: str | None = "dose_level",
-    rules: ResponseRules | None = None,
+    rules: ResponseRules = DEFAULT_RULES,
 ) -> ResponseResult:
     """Response of each subject at one visit under one strategy, with the reason when there is none.
 
@@ -242,18 +235,17 @@ def at_visit(
     >>> month3.subjects["reason"].tolist()
     ['OBS', 'PRIOR_PD']
     """
-    rules = ResponseRules() if rules is None else rules
     if visit not in rules.visits:
         raise ValueError(f"visit must be one of {', '.join(rules.visits)}; got {visit!r}")
     if strategy not in STRATEGIES:
         raise ValueError(f"strategy must be one of {', '.join(STRATEGIES)}; got {strategy!r}")
-    course = _course(responses, subjects, events)
+    course = courses.course(responses, subjects, events)
     rows, assessed = _visit_rows(course, visit, strategy, rules)
-    late = course.assessments[~_usable(course, strategy)]
+    late = course.assessments[~course.usable(strategy)]
     beyond = results.excluded_rows(late, "responses", "after the end of the usable sequence")
     return ResponseResult(
         subjects=rows,
-        summary=_rates(_visit_cells(course, rows, assessed, by), rules),
+        summary=_rates(_visit_cells(course, visit, strategy, rows, assessed, by), rules),
         excluded=results.concat([course.excluded, beyond], results.EXCLUDED_COLUMNS),
         rules=rules,
         population=derive.population(course.subjects),
@@ -268,7 +260,7 @@ def best_overall(
     *,
     confirmed: bool = False,
     by: str | None = "dose_level",
-    rules: ResponseRules | None = None,
+    rules: ResponseRules = DEFAULT_RULES,
 ) -> BestResponseResult:
     """Best overall response of each subject up to progression, new therapy or second infusion.
 
@@ -313,9 +305,8 @@ def best_overall(
     >>> best_overall(responses, subjects, confirmed=True).subjects["best_response"].tolist()
     ['PR']
     """
-    rules = ResponseRules() if rules is None else rules
-    course = _course(responses, subjects, events)
-    usable = _usable(course, "failure")
+    course = courses.course(responses, subjects, events)
+    usable = course.usable("failure")
     best = _best(course, usable, rules, confirmed=confirmed)
     beyond = results.excluded_rows(
         course.assessments[~usable], "responses", "after progression, new therapy or second infusion"
@@ -329,7 +320,7 @@ def best_overall(
         population=derive.population(course.subjects),
         confirmed=confirmed,
         assessments=shown.assign(usable=usable.astype("int64")),
-        events=_event_rows(course),
+        events=course.events(),
     )
 
 
@@ -339,7 +330,7 @@ def objective_response(
     events: Table | None = None,
     *,
     by: str | None = "dose_level",
-    rules: ResponseRules | None = None,
+    rules: ResponseRules = DEFAULT_RULES,
 ) -> ResponseResult:
     """Response rates at every visit, under every strategy, in every population.
 
@@ -375,15 +366,14 @@ def objective_response(
     >>> f"{row.n_responder} of {row.n}: {row.estimate:.2f} ({row.ci_low:.2f}, {row.ci_high:.2f})"
     '1 of 2: 0.50 (0.01, 0.99)'
     """
-    rules = ResponseRules() if rules is None else rules
-    course = _course(responses, subjects, events)
+    course = courses.course(responses, subjects, events)
     tables, cells = [], []
     for visit in rules.visits:
         for strategy in rules.strategies:
             rows, assessed = _visit_rows(course, visit, strategy, rules)
             tables.append(rows)
-            cells += _visit_cells(course, rows, assessed, by)
-    usable = _usable(course, "failure")
+            cells += _visit_cells(course, visit, strategy, rows, assessed, by)
+    usable = course.usable("failure")
     for name in ("BOR", "CBOR"):
         cells += _best_cells(course, name, _best(course, usable, rules, confirmed=name == "CBOR"), by)
     return ResponseResult(
@@ -395,157 +385,16 @@ def objective_response(
     )
 
 
-# ------------------------------------------------------------ from records to the usable sequence
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Course:
-    """What was seen of each subject, and when: the same for every visit and strategy."""
-
-    subjects: pd.DataFrame
-    infused: Flags  # over the rows of subjects, as are the days
-    days: pd.DataFrame  # first day of each event, with PROGRESSION on study and cutoff
-    assessments: pd.DataFrame  # one per subject and day, in that order: row, response, rank, mrd
-    excluded: pd.DataFrame
-
-
-def _course(responses: Table, subjects: Table, events: Table | None) -> _Course:
-    who = derive.subject_table(subjects)
-    infused = _infused(who)
-    cutoff = derive.cutoff_days(who)
-    seen, unused = _assessments(responses, who, infused, cutoff)
-    days, unused_events = _event_days(events, who, infused, cutoff)
-    _refuse_after_death(seen, days["DEATH"])
-    progressed = seen[seen["rank"] == _PROGRESSED].groupby("subject_id")["day"].min().reindex(days.index)
-    first = np.fmin(days["PROGRESSION"], progressed)
-    # A progression after the start of a new therapy is no longer one of this treatment.
-    switched = np.fmin(days["NEW_THERAPY"], days["SECOND_INFUSION"])
-    days["PROGRESSION"] = first.where(~(first > switched))
-    days["cutoff"] = cutoff.to_numpy()
-    excluded = results.concat([*unused, *unused_events], results.EXCLUDED_COLUMNS)
-    return _Course(subjects=who, infused=infused, days=days, assessments=seen, excluded=excluded)
-
-
-def _infused(who: pd.DataFrame) -> Flags:
-    """Who was infused; everybody when the table does not say."""
-    nobody_says = pd.Series(None, index=who.index, dtype=object)
-    said = who["infused"] if "infused" in who.columns else nobody_says
-    dated = derive.day_zero(who).notna().to_numpy()
-    if said.isna().all() and not dated.any():
-        return np.ones(len(who), dtype=bool)
-    return np.asarray((said == "Y").to_numpy() | (said.isna().to_numpy() & dated), dtype=bool)
-
-
-def _assessments(
-    responses: Table, who: pd.DataFrame, infused: Flags, cutoff: pd.Series
-) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """One assessment per subject and day after infusion, and the rows that were set aside."""
-    frame = records.to_frame(responses, "responses", needs=("overall_response",), fill=("mrd",))
-    _refuse_unknown(frame)
-    frame = derive.with_day(frame, who, date="assessment_date")
-    frame["day"] = np.floor(frame["day"])
-    frame["response"] = frame["overall_response"]
-    why = _set_aside(frame, who, infused, cutoff)
-    why = why.mask((why == "") & frame["response"].isna(), "no response given")
-    why = why.mask((why == "") & (frame["day"] <= 0), "not after the infusion day")
-    unused = results.excluded_rows(frame[why != ""], "responses", why)
-    kept = frame[why == ""].copy()
-    kept["rank"] = kept["response"].map(_RANK).astype("float64")
-    order = pd.DataFrame(
-        {
-            "subject_id": kept["subject_id"],
-            "day": kept["day"],
-            # On one day the worst counts: the worst evaluable category, NE before ND, MRD POS before NEG.
-            "evaluable": kept["rank"] >= _NOT_EVALUABLE,
-            "worst": np.where(kept["rank"] < _NOT_EVALUABLE, -1, 1) * kept["response"].map(CATEGORIES.index),
-            "mrd": kept["mrd"].map({"POS": 0, "NEG": 2}).fillna(1),
-        },
-        index=kept.index,
-    ).sort_values(["subject_id", "day", "evaluable", "worst", "mrd"], kind="stable")
-    first = ~order.duplicated(["subject_id", "day"])
-    same_day = results.excluded_rows(
-        kept.loc[order.index[~first]], "responses", "another assessment of the same day counts"
-    )
-    columns = ["row", "subject_id", "day", "response", "rank", "mrd"]
-    return kept.loc[order.index[first], columns].reset_index(drop=True), [unused, same_day]
-
-
-def _set_aside(frame: pd.DataFrame, who: pd.DataFrame, infused: Flags, cutoff: pd.Series) -> pd.Series:
-    """Why a dated row cannot be used; empty where it can."""
-    treated = frame["subject_id"].isin(who.loc[infused, "subject_id"])
-    conditions = [
-        ~frame["subject_id"].isin(who["subject_id"]),
-        ~treated,
-        frame["day"].isna(),
-        frame["day"] > frame["subject_id"].map(cutoff),
-    ]
-    words = ["not a subject of this analysis", "not infused", "day missing", "after the data cut-off"]
-    return pd.Series(np.select(conditions, words, ""), index=frame.index, dtype=object)
-
-
-def _event_days(
-    events: Table | None, who: pd.DataFrame, infused: Flags, cutoff: pd.Series
-) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
-    """First day of each event up to the data cut-off, and the rows that were set aside."""
-    if events is None:
-        return derive.first_event_days(None, who), []
-    frame = derive.with_day(records.to_frame(events, "events", needs=("event",)), who, date="date")
-    frame["day"] = np.floor(frame["day"])
-    why = _set_aside(frame, who, infused, cutoff)
-    of_treatment = frame["event"].isin(["PROGRESSION", "HSCT", "NEW_THERAPY", "SECOND_INFUSION"])
-    why = why.mask((why == "") & of_treatment & (frame["day"] <= 0), "not after the infusion day")
-    unused = results.excluded_rows(frame[why != ""], "events", why)
-    return derive.first_event_days(frame[why == ""], who), [unused]
-
-
-def _refuse_unknown(frame: pd.DataFrame) -> None:
-    unknown = frame[frame["overall_response"].notna() & ~frame["overall_response"].isin(CATEGORIES)]
-    if len(unknown):
-        words = f"the response must be one of {', '.join(CATEGORIES)}"
-        raise DataError(_problems(unknown, "overall_response", "RESPONSE-CATEGORY", words))
-
-
-def _refuse_after_death(seen: pd.DataFrame, death: pd.Series) -> None:
-    late = seen[seen["day"] > seen["subject_id"].map(death)]
-    if len(late):
-        words = "a response was assessed after the day of death"
-        raise DataError(_problems(late, "day", "RESPONSE-AFTER-DEATH", words))
-
-
-def _problems(frame: pd.DataFrame, column: str, rule: str, message: str) -> list[Problem]:
-    return [
-        Problem(table="responses", row=int(row), column=column, value=value, subject_id=subject, rule=rule,
-                message=message)
-        for row, subject, value in zip(frame["row"], frame["subject_id"], frame[column], strict=True)
-    ]  # fmt: skip
-
-
-def _sequence_end(course: _Course, strategy: str) -> pd.Series:
-    """Last day on which an assessment counts, by subject; infinite when nothing ends the sequence."""
-    if strategy == "treatment-policy":
-        return pd.Series(np.inf, index=course.days.index)
-    enders = ["PROGRESSION", "NEW_THERAPY", "SECOND_INFUSION"]
-    if strategy in ("hsct-failure", "stop-at-hsct"):
-        enders.append("HSCT")
-    return course.days[enders].min(axis=1).fillna(np.inf)
-
-
-def _usable(course: _Course, strategy: str) -> Flags:
-    """Which assessments belong to the usable sequence; the day that ends it still counts."""
-    end = course.assessments["subject_id"].map(_sequence_end(course, strategy))
-    return np.asarray(course.assessments["day"].to_numpy() <= end.to_numpy(dtype=float), dtype=bool)
-
-
 # ------------------------------------------------------------------------- response at a visit
 
 
 def _visit_rows(
-    course: _Course, visit: str, strategy: str, rules: ResponseRules
+    course: Course, visit: str, strategy: str, rules: ResponseRules
 ) -> tuple[pd.DataFrame, Flags]:
     """Rows of one visit and strategy, and who has an evaluable assessment for the visit at all."""
     window, index = rules.visits[visit], course.days.index
-    usable = course.assessments[_usable(course, strategy)]
-    evaluable = usable[usable["rank"] < _NOT_EVALUABLE]
+    usable = course.assessments[course.usable(strategy)]
+    evaluable = usable[usable["rank"] <= courses.LAST_EVALUABLE]
     chosen = _chosen(course, evaluable, window, strategy, rules)
     not_evaluable = usable.loc[(usable["response"] == "NE") & window.contains(usable["day"]), "subject_id"]
     reason, note = _reasons(
@@ -567,13 +416,13 @@ def _visit_rows(
         },
         columns=list(_VISIT_COLUMNS),
     )  # fmt: skip
-    seen = course.assessments[course.assessments["rank"] < _NOT_EVALUABLE]
+    seen = course.assessments[course.assessments["rank"] <= courses.LAST_EVALUABLE]
     in_window = seen.loc[window.contains(seen["day"]), "subject_id"]
     return rows, np.asarray(index.isin(in_window) | (reason == "OBS"), dtype=bool)
 
 
 def _chosen(
-    course: _Course, evaluable: pd.DataFrame, window: Window, strategy: str, rules: ResponseRules
+    course: Course, evaluable: pd.DataFrame, window: Window, strategy: str, rules: ResponseRules
 ) -> pd.DataFrame:
     """Response and day that count for the window, by subject, and the day of an HSCT that is a reason."""
     picked = derive.nearest_in_windows(evaluable, {"": window}, tie=rules.tie, pick=rules.pick)
@@ -584,7 +433,7 @@ def _chosen(
     if strategy != "hsct-carry-forward":
         return chosen
     nothing_seen = chosen["day"].isna() & (hsct < window.upper)
-    decides = ((hsct < window.target) | nothing_seen) & (hsct <= _sequence_end(course, strategy))
+    decides = ((hsct < window.target) | nothing_seen) & (hsct <= course.end(strategy))
     before = evaluable[evaluable["day"] <= evaluable["subject_id"].map(hsct)]
     last = before.drop_duplicates("subject_id", keep="last").set_index("subject_id").reindex(chosen.index)
     for column in ("response", "day"):
@@ -596,10 +445,10 @@ def _chosen(
 
 
 def _reasons(
-    course: _Course, chosen: pd.DataFrame, window: Window, not_evaluable: Flags, *, nothing_ends: bool
+    course: Course, chosen: pd.DataFrame, window: Window, not_evaluable: Flags, *, nothing_ends: bool
 ) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
     """The first true reason for each subject, and what there is to say about it."""
-    days, end = course.days, window.upper
+    days, end, cutoff = course.days, window.upper, course.days["DATA_CUTOFF"]
     new, second = days["NEW_THERAPY"], days["SECOND_INFUSION"]
     switches = np.zeros(len(days), dtype=bool) if nothing_ends else (np.fmin(new, second) <= end).to_numpy()
     second_first = ~(new <= second).to_numpy() & second.notna().to_numpy()
@@ -615,7 +464,7 @@ def _reasons(
         ("SCT", chosen["hsct"] <= end, _dated("HSCT on day ", chosen["hsct"])),
         ("NE", not_evaluable, "assessment in the window not evaluable"),
         ("WITHDRAWN", days["WITHDRAWAL"] <= end, _dated("withdrawn on day ", days["WITHDRAWAL"])),
-        ("NOT_REACHED", days["cutoff"] < end, _dated("window open at data cut-off, day ", days["cutoff"])),
+        ("NOT_REACHED", cutoff < end, _dated("window still open at the data cut-off, day ", cutoff)),
     ]  # fmt: skip
     conditions = [np.asarray(condition, dtype=bool) for _, condition, _ in reasons]
     words = [np.full(len(days), reason, dtype=object) for reason, _, _ in reasons]
@@ -640,15 +489,15 @@ def _bracketed(evaluable: pd.DataFrame, window: Window, rules: ResponseRules, in
 # ------------------------------------------------------------------------ best overall response
 
 
-def _best(course: _Course, usable: Flags, rules: ResponseRules, *, confirmed: bool) -> pd.DataFrame:
+def _best(course: Course, usable: Flags, rules: ResponseRules, *, confirmed: bool) -> pd.DataFrame:
     """Best response of each subject, and the days of the first responses."""
     sequence, index = course.assessments[usable].reset_index(drop=True), course.days.index
     holds = _confirmed(sequence, rules)
     word = sequence["response"]
     if confirmed:
-        word = word.mask((sequence["rank"] < _RANK["SD"]) & ~holds, "SD")
+        word = word.mask((sequence["rank"] < RANK["SD"]) & ~holds, "SD")
     word = word.mask((word == "SD") & (sequence["day"] < rules.sd_min_days), "NE")
-    graded = sequence.assign(best_response=word, best_rank=word.map(_RANK).astype("float64"))
+    graded = sequence.assign(best_response=word, best_rank=word.map(RANK).astype("float64"))
     best = (
         graded.sort_values(["subject_id", "best_rank", "day"], kind="stable")
         .drop_duplicates("subject_id")
@@ -676,7 +525,7 @@ def _first_day(sequence: pd.DataFrame, index: pd.Index) -> pd.Series:
 
 def _best_note(best: pd.DataFrame, sequence: pd.DataFrame) -> npt.NDArray[np.object_]:
     """Why there is nothing, or what a reviewer should look at."""
-    better = sequence[sequence["rank"] < _RANK["PR"]].groupby("subject_id")["day"].min()
+    better = sequence[sequence["rank"] < RANK["PR"]].groupby("subject_id")["day"].min()
     falls = sequence[(sequence["response"] == "PR") & (sequence["day"] > sequence["subject_id"].map(better))]
     day = _first_day(falls, best.index)
     conditions = [best["best_response"] == "NOT_INFUSED", best["best_response"] == "MISSING", day.notna()]
@@ -692,7 +541,7 @@ def _confirmed(sequence: pd.DataFrame, rules: ResponseRules) -> pd.Series:
     The first later assessment at least as good, `confirm_days` or more later, confirms, if the
     stretch up to it holds nothing worse but NE (at most `max_ne`) and, after PR, one SD if accepted.
     """
-    first = sequence.loc[sequence["rank"] < _RANK["SD"], ["subject_id", "day", "rank"]]
+    first = sequence.loc[sequence["rank"] < RANK["SD"], ["subject_id", "day", "rank"]]
     first = first.rename(columns={"day": "from_day", "rank": "from_rank"}).assign(at=first.index)
     later = first.merge(sequence[["subject_id", "day", "rank", "response"]], on="subject_id")
     later = later[later["day"] > later["from_day"]].sort_values(["at", "day"])
@@ -700,13 +549,13 @@ def _confirmed(sequence: pd.DataFrame, rules: ResponseRules) -> pd.Series:
     late_enough = later["day"] >= later["from_day"] + rules.confirm_days
     until = later[as_good & late_enough].groupby("at")["day"].min()
     stretch = later[later["day"] <= later["at"].map(until)]
-    partial = stretch["from_rank"] == _RANK["PR"]
+    partial = stretch["from_rank"] == RANK["PR"]
     stable = partial & (stretch["response"] == "SD")
     missing = stretch["response"] == "NE"
     worse = (stretch["rank"] > stretch["from_rank"]) & ~stable & ~missing
     # A PR after a better response is a loss, not a confirmation.
-    best_day = stretch["day"].where(stretch["rank"] < _RANK["PR"]).groupby(stretch["at"]).transform("min")
-    lost = partial & (stretch["rank"] == _RANK["PR"]) & (stretch["day"] > best_day)
+    best_day = stretch["day"].where(stretch["rank"] < RANK["PR"]).groupby(stretch["at"]).transform("min")
+    lost = partial & (stretch["rank"] == RANK["PR"]) & (stretch["day"] > best_day)
     broken = pd.DataFrame({"worse": worse | lost, "missing": missing, "stable": stable}).groupby(
         stretch["at"]
     )
@@ -716,18 +565,11 @@ def _confirmed(sequence: pd.DataFrame, rules: ResponseRules) -> pd.Series:
     return pd.Series(sequence.index.isin(holds.index[holds]), index=sequence.index)
 
 
-def _event_rows(course: _Course) -> pd.DataFrame:
-    """First day of each event by subject, up to the data cut-off, and the cut-off itself."""
-    days = course.days.rename(columns={"cutoff": "DATA_CUTOFF"}).reset_index()
-    rows = days.melt(id_vars="subject_id", var_name="event", value_name="day").dropna(subset="day")
-    return rows.reset_index(drop=True)
-
-
 # ---------------------------------------------------------------------------------------- rates
 
 
 def _visit_cells(
-    course: _Course, rows: pd.DataFrame, assessed: Flags, by: str | None
+    course: Course, visit: str, strategy: str, rows: pd.DataFrame, assessed: Flags, by: str | None
 ) -> list[dict[str, object]]:
     """Counts of one visit and strategy, by population and group."""
     reason, evaluable = rows["reason"].to_numpy(), rows["evaluable"].to_numpy() == 1
@@ -739,11 +581,17 @@ def _visit_cells(
             strict=True,
         )
     )  # fmt: skip
-    key = {"visit": rows["visit"].iloc[0], "strategy": rows["strategy"].iloc[0]} if len(rows) else {}
-    return _cells(course, key, members, rows["responder"].to_numpy() == 1, assessed, by)
+    return _cells(
+        course,
+        {"visit": visit, "strategy": strategy},
+        members,
+        rows["responder"].to_numpy() == 1,
+        assessed,
+        by,
+    )
 
 
-def _best_cells(course: _Course, visit: str, best: pd.DataFrame, by: str | None) -> list[dict[str, object]]:
+def _best_cells(course: Course, visit: str, best: pd.DataFrame, by: str | None) -> list[dict[str, object]]:
     members = {"ENROLLED": np.ones(len(best), dtype=bool), "INFUSED": course.infused}
     assessed = ~best["best_response"].isin(["NE", "ND", "MISSING", "NOT_INFUSED"]).to_numpy()
     key = {"visit": visit, "strategy": "failure"}
@@ -751,7 +599,7 @@ def _best_cells(course: _Course, visit: str, best: pd.DataFrame, by: str | None)
 
 
 def _cells(
-    course: _Course,
+    course: Course,
     key: Mapping[str, object],
     members: Mapping[str, Flags],
     responds: Flags,
@@ -784,7 +632,7 @@ def _with_interval(counts: pd.DataFrame, events: str, rules: ResponseRules) -> p
     )  # fmt: skip
 
 
-def _best_rates(course: _Course, best: pd.DataFrame, by: str | None, rules: ResponseRules) -> pd.DataFrame:
+def _best_rates(course: Course, best: pd.DataFrame, by: str | None, rules: ResponseRules) -> pd.DataFrame:
     """How often each best response occurs among the infused, by group."""
     word = best["best_response"]
     occur = [name for name in (*CATEGORIES, "MISSING") if (word == name).any()]
