@@ -1,0 +1,495 @@
+"""One cell: the text that was found, and the number, date or word it stands for.
+
+Here: how a text is read as a number, whole number, grade, date, closed word, usual word, visit or
+subject id; what is repaired by which rule and what is refused. Each distinct text is read once.
+Not here: columns, rows and tables (`checks.tables`).
+"""
+
+import datetime as dt
+import math
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from cart7.records import Column
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What is to be said about a text: the finding without its place."""
+
+    rule: str
+    severity: str
+    message: str
+    new_value: str | None = None
+    fix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A text as a value (None when missing or refused) and the notes about it."""
+
+    value: object = None
+    notes: tuple[Note, ...] = field(default=())
+
+
+BLANK = Reading()
+Reader = Callable[[object], Reading]
+
+_PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_EXPONENT = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE][+-]?[0-9]+")
+_THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
+_DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+|[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
+_INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
+_NOTHING = frozenset({"NA", "N/A", "."})
+
+_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+_PARTIAL = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
+_DAY_AND_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9]{2}(?::?[0-9]{2}.*)?")
+_DAY_MONTH_NAME = re.compile(r"([0-9]{1,2})[ -]?([A-Za-z]{3})[ -]?([0-9]{4})")
+_SERIAL = re.compile(r"([0-9]{5})(?:\.[0-9]*)?")
+_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+_SERIAL_ZERO = dt.date(1899, 12, 30)
+_SERIALS = range(18264, 73051)
+"""Excel serials of 1950-01-01 to 2099-12-31."""
+
+_ROMAN = {"I": "1", "II": "2", "III": "3", "IV": "4", "V": "5"}
+_GRADE = re.compile(r"(?:GRADE|GR\.?|G)?[ ]*([0-9]|I{1,3}|IV|V)(?:\.0*)?")
+
+SYNONYMS = {
+    "completeresponse": "CR",
+    "completeremission": "CR",
+    "crwithincompleterecovery": "CRi",
+    "crwithincompletehematologicrecovery": "CRi",
+    "crwithincompletehaematologicrecovery": "CRi",
+    "completeresponsewithincompleterecovery": "CRi",
+    "completeremissionwithincompleterecovery": "CRi",
+    "partialresponse": "PR",
+    "partialremission": "PR",
+    "stabledisease": "SD",
+    "progressivedisease": "PD",
+    "relapse": "PD",
+    "relapseddisease": "PD",
+    "noresponse": "NR",
+    "notevaluable": "NE",
+    "notdone": "ND",
+    "male": "M",
+    "female": "F",
+    "yes": "Y",
+    "no": "N",
+    "1": "Y",
+    "0": "N",
+    "1.0": "Y",
+    "0.0": "N",
+    "true": "Y",
+    "false": "N",
+    "positive": "POS",
+    "negative": "NEG",
+    "unrelated": "NOT RELATED",
+}
+"""Words for a controlled term, without case, blanks, `_` and `-`; used where the term is allowed."""
+
+
+def find(table: Mapping[str, str], text: str) -> str | None:
+    """Entry of a word table, whatever the case, blanks, `_` and `-` of `text`."""
+    return table.get(squeezed(text))
+
+
+def squeezed(text: str) -> str:
+    """Text without case, blanks, `_` and `-`."""
+    return re.sub(r"[\s_\-]+", "", text).casefold()
+
+
+def found(cell: object) -> str:
+    """The text of a cell; whole floats of typed files lose their `.0`, dates are ISO 8601."""
+    if isinstance(cell, dt.datetime):
+        midnight = cell.time() == dt.time(0)
+        return cell.date().isoformat() if midnight else cell.isoformat(sep=" ")
+    if isinstance(cell, dt.date):
+        return cell.isoformat()
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < 1e15:
+        return str(int(cell))
+    return str(cell)
+
+
+def shown(value: object) -> str:
+    """A value as text: the shortest that reads back to it."""
+    return repr(float(value)) if isinstance(value, float) else str(value)
+
+
+def refused(rule: str, message: str, fix: str = "") -> Reading:
+    """No value, and an error that says why."""
+    return Reading(notes=(Note(rule=rule, severity="error", message=message, fix=fix),))
+
+
+def repaired(value: object, rule: str, message: str) -> Reading:
+    """A value read in spite of how it is written."""
+    new = "" if value is None else shown(value)
+    return Reading(value=value, notes=(Note(rule=rule, severity="repair", message=message, new_value=new),))
+
+
+def readings(cells: Iterable[object], read: Reader) -> dict[object, Reading]:
+    """The reading of every distinct cell."""
+    return {cell: BLANK if cell is None else read(cell) for cell in set(cells)}
+
+
+def reader(column: Column) -> Reader:
+    """How a column of the schema is read."""
+    if column.kind == "date":
+        return read_date
+    if column.name in GRADES:
+        return lambda cell: _within(read_grade(cell), cell, column)
+    if column.kind == "int" and column.name != "day":
+        return lambda cell: _within(_whole(read_number(cell)), cell, column)
+    if column.kind == "int":
+        return lambda cell: _within(_whole(read_number(cell), day=True), cell, column)
+    if column.kind == "float":
+        return lambda cell: _within(read_number(cell), cell, column)
+    if column.name in VISITS:
+        return read_visit
+    if column.allowed:
+        return lambda cell: read_closed_word(found(cell), column.allowed)
+    return lambda cell: read_word(found(cell), column.terms)
+
+
+# --- numbers -------------------------------------------------------------------------------------
+
+
+def read_number(cell: object) -> Reading:
+    """A number: plain, or repaired from padding, an exponent, thousands commas or a decimal comma.
+
+    Examples
+    --------
+    >>> [read_number(text).value for text in ("154.0", " 6.46E+04", "2,280", "6,3", "1,234,567.5")]
+    [154.0, 64600.0, 2280.0, 6.3, 1234567.5]
+    """
+    if isinstance(cell, bool):
+        return refused("NUMBER-UNREADABLE", "a number belongs here")
+    if isinstance(cell, int | float):
+        return _finite(Reading(value=float(cell)))
+    text = found(cell)
+    if _PLAIN.fullmatch(text):
+        return _finite(Reading(value=float(text)))
+    bare = text.strip().replace("\u2212", "-")
+    if not bare:
+        return BLANK
+    if bare in _NOTHING:
+        return repaired(None, "D07-NUMBER-FORMAT", "a word for a missing number is read as blank")
+    number, how = _written_otherwise(bare)
+    if how:
+        return _finite(repaired(number, "D07-NUMBER-FORMAT", f"the number is written with {how}"))
+    if _INFINITE.fullmatch(bare):
+        return refused("NUMBER-INFINITE", "a number must be finite")
+    return refused(
+        "NUMBER-UNREADABLE", "a number belongs here", "write digits and a decimal point, or leave it empty"
+    )
+
+
+def _written_otherwise(bare: str) -> tuple[float, str]:
+    """The number and what is unusual about its writing; nothing unusual said when it is no number."""
+    if _PLAIN.fullmatch(bare):
+        return float(bare), "blanks around it"
+    if _EXPONENT.fullmatch(bare):
+        return float(bare), "an exponent"
+    mantissa, mark, exponent = bare.replace("E", "e").partition("e")
+    if not _THOUSANDS.fullmatch(mantissa) and not _DECIMAL_COMMA.fullmatch(mantissa):
+        return math.nan, ""
+    if mark and not re.fullmatch(r"[+-]?[0-9]+", exponent):
+        return math.nan, ""
+    if _THOUSANDS.fullmatch(mantissa):
+        return float(mantissa.replace(",", "") + mark + exponent), "commas between thousands"
+    return float(mantissa.replace(".", "").replace(",", ".") + mark + exponent), "a decimal comma"
+
+
+def _finite(reading: Reading) -> Reading:
+    value = reading.value
+    if isinstance(value, float) and not math.isfinite(value):
+        return refused("NUMBER-INFINITE", "a number must be finite")
+    return reading
+
+
+def _whole(reading: Reading, *, day: bool = False) -> Reading:
+    value = reading.value
+    if isinstance(value, float) and not value.is_integer():
+        what = "a whole number of days" if day else "a whole number"
+        return refused("NUMBER-NOT-WHOLE", f"{what} belongs here")
+    return reading
+
+
+def _within(reading: Reading, cell: object, column: Column) -> Reading:
+    """The reading, refused where it lies outside the column's range."""
+    value, low, high = reading.value, column.low, column.high
+    if not isinstance(value, float):
+        return reading
+    if low is not None and low >= 0 > value:
+        return refused(
+            "NUMBER-NEGATIVE", *_NEGATIVE.get(column.name, (f"{column.name} cannot be negative", ""))
+        )
+    if (low is not None and value < low) or (high is not None and value > high):
+        bounds = f"at least {low:g}" if high is None else f"between {low or 0:g} and {high:g}"
+        unit = f" {column.unit}" if column.unit not in ("", "1") else ""
+        return refused("NUMBER-RANGE", f"{column.name} must be {bounds}{unit}")
+    return reading
+
+
+_NEGATIVE = {
+    "value": ("a measured value cannot be negative", "below the LLOQ, leave it empty and set blq to BLQ"),
+}
+
+GRADES = frozenset({"grade", "baseline_grade"})
+
+
+def read_grade(cell: object) -> Reading:
+    """A grade: a whole number, or repaired from `III`, `Grade 3`, `G3`, `3.0`.
+
+    Examples
+    --------
+    >>> [read_grade(text).value for text in ("3", "III", "Grade 3", "3.0")]
+    [3.0, 3.0, 3.0, 3.0]
+    """
+    text = found(cell)
+    if re.fullmatch(r"[0-9]", text):
+        return Reading(value=float(text))
+    bare = text.strip()
+    if not bare:
+        return BLANK
+    if bare in _NOTHING:
+        return repaired(None, "D17-GRADE", "a word for a missing grade is read as blank")
+    match = _GRADE.fullmatch(bare.upper())
+    if match:
+        digit = _ROMAN.get(match[1], match[1])
+        return Reading(
+            value=float(digit),
+            notes=(Note(rule="D17-GRADE", severity="repair", message="the grade is written as text",
+                        new_value=digit),),
+        )  # fmt: skip
+    number = read_number(cell).value
+    if number is None:
+        return refused("NUMBER-UNREADABLE", "a grade belongs here", "write 1 to 5, or leave it empty")
+    return _whole(Reading(value=number))
+
+
+# --- dates ---------------------------------------------------------------------------------------
+
+
+def read_date(cell: object) -> Reading:
+    """A date as ISO 8601 text; a partial one as it stands, with a warning.
+
+    Examples
+    --------
+    >>> [read_date(text).value for text in ("2022-01-21", "21JAN2022", "44582", "2022-01")]
+    ['2022-01-21', '2022-01-21', '2022-01-21', '2022-01']
+    """
+    text = found(cell)
+    bare = text.strip()
+    if not bare:
+        return BLANK
+    if bare in _NOTHING:
+        return repaired(None, "D25-DATE-FORMAT", "a word for a missing date is read as blank")
+    iso = _iso_date(bare)
+    if iso is None and _PARTIAL.fullmatch(bare) and 1 <= int(bare[5:7] or 1) <= 12:
+        partial = Note(rule="D03-PARTIAL-DATE", severity="warning", message="the date is partial; its day is unknown",
+                       fix="complete it if the source tells the day")  # fmt: skip
+        return Reading(value=bare, notes=(partial,))
+    if iso is None:
+        return refused("DATE-UNREADABLE", "this is no date", "write it as YYYY-MM-DD")
+    if iso == text:
+        return Reading(value=iso)
+    return repaired(iso, "D25-DATE-FORMAT", "the date is not written as YYYY-MM-DD")
+
+
+def _iso_date(text: str) -> str | None:
+    """The complete date that `text` writes in one of the known ways."""
+    if match := _DAY_AND_TIME.fullmatch(text):
+        text = match[1]
+    if match := _DAY.fullmatch(text):
+        return _calendar(int(match[1]), int(match[2]), int(match[3]))
+    if (match := _DAY_MONTH_NAME.fullmatch(text)) and match[2].upper() in _MONTHS:
+        return _calendar(int(match[3]), _MONTHS.index(match[2].upper()) + 1, int(match[1]))
+    if (match := _SERIAL.fullmatch(text)) and int(match[1]) in _SERIALS:
+        return (_SERIAL_ZERO + dt.timedelta(days=int(match[1]))).isoformat()
+    return None
+
+
+def _calendar(year: int, month: int, day: int) -> str | None:
+    try:
+        return dt.date(year, month, day).isoformat()
+    except ValueError:
+        return None
+
+
+# --- words ---------------------------------------------------------------------------------------
+
+
+def read_closed_word(text: str, allowed: tuple[str, ...]) -> Reading:
+    """A word of a closed list, whatever its case and blanks, or a synonym of one.
+
+    Examples
+    --------
+    >>> [read_closed_word(text, ("CR", "PD")).value for text in ("CR", "cr ", "Progressive disease")]
+    ['CR', 'CR', 'PD']
+    """
+    if text in allowed:
+        return Reading(value=text)
+    if not text.strip():
+        return BLANK
+    synonym, bare = find(SYNONYMS, text), text.strip()
+    word = bare if bare in allowed else synonym
+    if word not in allowed:
+        word = find({squeezed(term): term for term in allowed}, text)
+    if word is not None:
+        return repaired(word, "D12-TERM", "the term is written otherwise")
+    if text.strip().upper() in _NOTHING:
+        return repaired(None, "D12-TERM", "a word for a missing term is read as blank")
+    near = get_close_matches(text.strip().upper(), [word.upper() for word in allowed], n=1)
+    fix = f"did you mean {near[0]}?" if near else ""
+    return refused("TERM-UNKNOWN", f"unknown term; allowed: {', '.join(allowed)}", fix)
+
+
+def read_word(text: str, usual: tuple[str, ...]) -> Reading:
+    """Free text without blanks around it; a usual word whatever its case and blanks.
+
+    Examples
+    --------
+    >>> [read_word(text, ("QPCR", "FLOW")).value for text in ("qPCR", " FLOW", "ddPCR")]
+    ['QPCR', 'FLOW', 'ddPCR']
+    """
+    bare = text.strip()
+    if not bare:
+        return BLANK
+    word = bare if bare in usual else find({squeezed(term): term for term in usual}, bare) or bare
+    return (
+        Reading(value=word) if word == text else repaired(word, "D12-TERM", "the term is written otherwise")
+    )
+
+
+VISITS = frozenset({"visit", "nominal_label"})
+_VISIT_WORDS = {
+    "screening": "SCR",
+    "screen": "SCR",
+    "scr": "SCR",
+    "unscheduled": "UNS",
+    "unsch": "UNS",
+    "uns": "UNS",
+    "predose": "D0 PRE",
+}
+_INFUSION_PREFIX = re.compile(r"(I[2-9])[\s_\-]*(.*)", re.IGNORECASE)
+_DAY_LABEL = re.compile(r"(?:DAY|D)[\s_+]*0*([0-9]+)(?:[\s_\-]*(PRE)(?:[\s_\-]*DOSE)?)?", re.IGNORECASE)
+_MONTH_LABEL = re.compile(
+    r"(?:MONTH|M)[\s_]*0*([1-9][0-9]*)|0*([1-9][0-9]*)[\s_]*(?:MONTHS?|M)", re.IGNORECASE
+)
+_WEEK_LABEL = re.compile(r"(?:WEEK|W)[\s_]*0*([1-9][0-9]*)", re.IGNORECASE)
+_MONTH_DAYS = {days: f"M{days // 30}" for days in (60, 90, 180, 270, 360, 450, 540, 720)}
+"""Nominal days that the schema labels by month; D30 is a visit of its own."""
+
+
+def read_visit(cell: object) -> Reading:
+    """A visit label: `SCR`, `D0 PRE`, `D28`, `M3`, `I2 D4`, `UNS`, whatever way it is written.
+
+    Examples
+    --------
+    >>> [read_visit(text).value for text in ("D28", "Day 28", "D+28", "Week 4", "3M", "D90")]
+    ['D28', 'D28', 'D28', 'D28', 'M3', 'M3']
+    """
+    text = found(cell)
+    bare = text.strip()
+    if not bare:
+        return BLANK
+    label = visit_label(bare)
+    if label is None:
+        label = bare
+    return (
+        Reading(value=label)
+        if label == text
+        else repaired(label, "D11-VISIT", "the visit is written otherwise")
+    )
+
+
+def visit_label(text: str) -> str | None:
+    """The schema's label of a visit, None when the text is no known way to write one."""
+    prefix, rest = "", text
+    if match := _INFUSION_PREFIX.fullmatch(text):
+        prefix, rest = match[1].upper() + " ", match[2]
+    if not prefix and (word := find(_VISIT_WORDS, rest)):
+        return word
+    if match := _WEEK_LABEL.fullmatch(rest):
+        return f"{prefix}D{7 * int(match[1])}"
+    if match := _MONTH_LABEL.fullmatch(rest):
+        return f"{prefix}M{match[1] or match[2]}"
+    if match := _DAY_LABEL.fullmatch(rest):
+        days = int(match[1])
+        if match[2]:
+            return f"{prefix}D{days} PRE"
+        return prefix + (f"D{days}" if prefix else _MONTH_DAYS.get(days, f"D{days}"))
+    return None
+
+
+# --- subjects ------------------------------------------------------------------------------------
+
+
+def _bare_id(text: str) -> str:
+    return re.sub(r"[\s_\-]+", "-", text.strip().upper())
+
+
+def _short_id(text: str) -> str:
+    return re.sub(r"0*([0-9]+)", r"\1", _bare_id(text))
+
+
+def subject_reader(known: Iterable[str]) -> Reader:
+    """How a subject id is read: exactly, else by the one known subject it can only mean.
+
+    Parameters
+    ----------
+    known : iterable of str
+        Ids of the `subjects` table.
+
+    Examples
+    --------
+    >>> read = subject_reader(["CD7-007", "CD7-010"])
+    >>> [read(text).value for text in ("CD7-007", " cd7_007", "CD7-7", "CD7-011")]
+    ['CD7-007', 'CD7-007', 'CD7-007', 'CD7-011']
+    """
+    subjects = frozenset(known)
+    by_bare, by_short = _unique(subjects, _bare_id), _unique(subjects, _short_id)
+
+    def read(cell: object) -> Reading:
+        text = found(cell)
+        if text in subjects:
+            return Reading(value=text)
+        if not text.strip():
+            return BLANK
+        subject = by_bare.get(_bare_id(text)) or by_short.get(_short_id(text))
+        if subject is None:
+            stranger = Note(rule="KEY-UNKNOWN-SUBJECT", severity="error", message="no such subject in subjects",
+                            fix=_nearest_subject(text.strip(), subjects))  # fmt: skip
+            return Reading(value=text.strip(), notes=(stranger,))
+        return repaired(subject, "D10-SUBJECT-ID", "the subject id is written otherwise")
+
+    return read
+
+
+def _unique(subjects: Iterable[str], short: Callable[[str], str]) -> dict[str, str]:
+    """Short form of an id to the id, where only one id has that form."""
+    forms: dict[str, list[str]] = {}
+    for subject in subjects:
+        forms.setdefault(short(subject), []).append(subject)
+    return {form: owners[0] for form, owners in forms.items() if len(owners) == 1}
+
+
+def _nearest_subject(text: str, subjects: Iterable[str]) -> str:
+    near = get_close_matches(text.upper(), sorted(subjects), n=1, cutoff=0.8)
+    return f"did you mean {near[0]}?" if near else "add the subject, or correct the id"
+
+
+def read_new_subject(cell: object) -> Reading:
+    """A subject id where it is defined: as it stands, without blanks around it."""
+    text = found(cell)
+    bare = text.strip()
+    if not bare:
+        return BLANK
+    return (
+        Reading(value=bare)
+        if bare == text
+        else repaired(bare, "D10-SUBJECT-ID", "blanks around the subject id")
+    )

@@ -1,0 +1,365 @@
+"""Measured values: below the limit, in another unit, impossible for their unit.
+
+Here: the words for "below the limit of quantification", the units that are known and their factors,
+the range beyond which a value cannot be true. Not here: the reading of a number (`checks.cells`).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cart7.checks.cells import (
+    BLANK,
+    Note,
+    Reading,
+    find,
+    found,
+    read_number,
+    refused,
+    repaired,
+    shown,
+    squeezed,
+)
+from cart7.checks.tables import Table
+
+# --- below the limit -----------------------------------------------------------------------------
+
+_BELOW = {
+    word: flag
+    for flag, words in {
+        "BLQ": ("blq", "bloq", "bql", "blloq", "lloq", "<lloq", "<loq", "<blq", "<loq.", "belowlloq", "belowloq",
+                "belowlimit", "belowlimitofquantification", "belowlimitofquantitation",
+                "belowlowerlimitofquantification", "belowlowerlimitofquantitation", "belowthelimitofquantification",
+                "belowquantificationlimit", "belowquantitationlimit", "belowquantifiablelimit"),
+        "ND": ("nd", "notdetected", "notdetectable", "nondetectable", "nondetected", "undetectable", "undetected",
+               "<lod", "belowlod", "belowlimitofdetection", "belowdetectionlimit"),
+    }.items()
+    for word in words
+}  # fmt: skip
+_BELOW_A_NUMBER = re.compile(r"(?:<=?|\u2264)\s*([0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?)")
+_FLAG_WORDS = {
+    **_BELOW,
+    "y": "BLQ",
+    "yes": "BLQ",
+    "1": "BLQ",
+    "true": "BLQ",
+    "n": "",
+    "no": "",
+    "0": "",
+    "false": "",
+}
+
+
+def below_word(cell: object) -> tuple[str, float] | None:
+    """Flag (`BLQ` or `ND`) and stated limit (else NaN) of a text that says "below the limit".
+
+    Examples
+    --------
+    >>> below_word("bloq"), below_word("Not detected"), below_word("< 50"), below_word("48")
+    (('BLQ', nan), ('ND', nan), ('BLQ', 50.0), None)
+    """
+    if not isinstance(cell, str):
+        return None
+    text = cell.strip()
+    flag = find(_BELOW, text.replace(".", ""))
+    if flag is not None:
+        return flag, float("nan")
+    if match := _BELOW_A_NUMBER.fullmatch(text):
+        limit = read_number(match[1]).value
+        return ("BLQ", limit) if isinstance(limit, float) else None
+    return None
+
+
+def read_below_or_number(cell: object) -> Reading:
+    """A measured value, or nothing where the text says that it is below the limit."""
+    below = below_word(cell)
+    return read_measured(cell) if below is None else BLANK
+
+
+def read_measured(cell: object) -> Reading:
+    """A measured value, which cannot be negative."""
+    reading = read_number(cell)
+    if isinstance(reading.value, float) and reading.value < 0:
+        return refused("NUMBER-NEGATIVE", "a measured value cannot be negative",
+                       "below the LLOQ, leave it empty and set blq to BLQ")  # fmt: skip
+    return reading
+
+
+def read_flag(cell: object) -> Reading:
+    """The flag below the limit: BLQ, ND or blank."""
+    text = found(cell)
+    if text in ("BLQ", "ND"):
+        return Reading(value=text)
+    if not text.strip():
+        return BLANK
+    flag = find(_FLAG_WORDS, text.replace(".", "")) if text.strip() != "." else ""
+    if flag is None:
+        return refused("TERM-UNKNOWN", "unknown term; allowed: BLQ, ND or blank")
+    return repaired(flag or None, "D12-TERM", "the term is written otherwise")
+
+
+def set_flags(table: Table) -> None:
+    """Flag the results that are below the limit, as a word or as a number below the LLOQ."""
+    if not table.has("value"):
+        return
+    flags, lloq = table.words("blq").copy(), table.numbers("lloq").copy()
+    for position, cell in enumerate(table.cells["value"]):
+        below = below_word(cell)
+        if below is not None:
+            flags[position] = flags[position] or below[0]
+            _repair_flag(table, position, str(flags[position]), "the result is written as a word")
+            if below[1] > lloq[position] or (np.isnan(lloq[position]) and below[1] > 0):
+                lloq[position] = below[1]
+                table.note(position, "lloq", Note(
+                    rule="D06-BELOW-LLOQ", severity="repair", new_value=shown(below[1]),
+                    message="the limit stated with the result counts for this sample"))  # fmt: skip
+    values, lod = table.values["value"], table.numbers("lod")
+    for position in np.flatnonzero(values < lloq):
+        flags[position] = flags[position] or ("ND" if values[position] < lod[position] else "BLQ")
+        _repair_flag(
+            table, int(position), str(flags[position]), f"the result is below the LLOQ ({lloq[position]:g})"
+        )
+    values[values < lloq] = np.nan
+    if table.has("blq") or any(flag is not None for flag in flags):
+        table.values["blq"] = flags
+    if table.has("lloq") or not np.isnan(lloq).all():
+        table.values["lloq"] = lloq
+
+
+def _repair_flag(table: Table, position: int, flag: str, why: str) -> None:
+    table.note(position, "value", Note(rule="D06-BELOW-LLOQ", severity="repair", new_value=flag,
+                                       message=f"{why}; it is left empty and blq is {flag}"))  # fmt: skip
+
+
+def results_or_flags(table: Table) -> None:
+    """Say where a sample has neither a result nor a flag, or both."""
+    if not table.has("value"):
+        return
+    given = ~table.missing("value")
+    flagged = ~table.missing("blq")
+    blank = table.blank("value") & ~flagged
+    flag = " and not flagged as below the limit" if "lloq" in table.schema.columns else ""
+    table.warn(blank, "value", "D18-NO-RESULT", f"the result is missing{flag}", "fill it in, or say why")
+    table.warn(given & flagged, "blq", "RESULT-AND-FLAG", "a quantifiable result is flagged as below the limit",
+               "remove the result or the flag")  # fmt: skip
+
+
+# --- units ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """The unit of the schema and the factors from other units (written as `unit_key` writes them)."""
+
+    unit: str
+    factors: Mapping[str, float]
+
+    def factor(self, unit: str) -> float | None:
+        """Factor from a unit, None when it is unknown."""
+        key = unit_key(unit)
+        if self.unit == COPIES.unit and (match := _COPIES.fullmatch(key)):
+            return _MICROGRAMS[match[2]] / float(match[1] or 1)
+        return 1.0 if key == unit_key(self.unit) else self.factors.get(key)
+
+
+_COPIES = re.compile(r"(?:copies|cp)?(?:/|per)([0-9.]*)(ng|ug|mg)(?:gdna|dna|genomicdna)?")
+_MICROGRAMS = {"ng": 1e3, "ug": 1.0, "mg": 1e-3}
+
+COPIES = Quantity("copies/ug gDNA", {})
+CELLS = Quantity(
+    "cells/uL", {"/ml": 1e-3, "10^9/l": 1e3, "10^3/ul": 1e3, "k/ul": 1e3, "10^6/l": 1.0, "/mm3": 1.0}
+)
+SHARE = Quantity("% of lymphocytes", {"%": 1.0, "percent": 1.0, "%lymphocytes": 1.0})
+COUNT = Quantity("10^9/L", {"10^3/ul": 1.0, "k/ul": 1.0, "10^3/mm3": 1.0, "k/mm3": 1.0, "g/l": 1.0, "/nl": 1.0,
+                            "/ul": 1e-3, "/mm3": 1e-3, "10^6/l": 1e-3, "/l": 1e-9})  # fmt: skip
+ENZYME = Quantity("U/L", {"iu/l": 1.0, "ukat/l": 60.0})
+SALT = Quantity("mmol/L", {"meq/l": 1.0})
+
+QUANTITIES: Mapping[str, tuple[str, Mapping[str, Quantity]]] = {
+    "kinetics": ("assay", {"QPCR": COPIES, "FLOW": CELLS}),
+    "pd": ("parameter", {"CD7POS_ABS": CELLS, "LYM_ABS": CELLS, "CD3POS_CD7NEG_ABS": CELLS, "CD7POS_PCT": SHARE}),
+    "labs": ("test", {
+        **dict.fromkeys(("ANC", "ALC", "PLT", "WBC"), COUNT),
+        **dict.fromkeys(("ALT", "AST", "ALP", "GGT", "CK", "LDH"), ENZYME),
+        **dict.fromkeys(("K", "SODIUM"), SALT),
+        "HGB": Quantity("g/L", {"g/dl": 10.0, "mmol/l": 16.114}),
+        "ALB": Quantity("g/L", {"g/dl": 10.0}),
+        "CRP": Quantity("mg/L", {"mg/dl": 10.0, "ug/ml": 1.0}),
+        "FERRITIN": Quantity("ug/L", {"ng/ml": 1.0, "mg/l": 1e3}),
+        "BILI": Quantity("umol/L", {"mg/dl": 17.10}),
+        "CREAT": Quantity("umol/L", {"mg/dl": 88.42, "mmol/l": 1e3}),
+        "CA": Quantity("mmol/L", {"mg/dl": 0.2495}),
+        "GLUC": Quantity("mmol/L", {"mg/dl": 0.0555}),
+        "MG": Quantity("mmol/L", {"mg/dl": 0.4114}),
+        "FIBRINO": Quantity("g/L", {"mg/dl": 0.01}),
+    }),
+}  # fmt: skip
+"""Column that tells what is measured, and the quantity of each of its words."""
+
+_LIMITS = ("lloq", "lod", "lln", "uln")
+
+
+def unit_key(unit: str) -> str:
+    """A unit without case, blanks and ways of writing: `x10e9 / L` is `10^9/l`.
+
+    Examples
+    --------
+    >>> unit_key("x10^9/L"), unit_key("10*3/µL"), unit_key("cells/mm³")
+    ('10^9/l', '10^3/ul', '/mm3')
+    """
+    key = unit.strip().casefold().translate(_SIGNS)
+    key = (
+        re.sub(r"\s+", "", key)
+        .replace("mcl", "ul")
+        .replace("mcg", "ug")
+        .replace("mm^3", "mm3")
+        .replace("cells", "")
+    )
+    key = key.replace("cumm", "mm3").replace("thou/", "10^3/").removeprefix("x")
+    return re.sub(r"10(?:\*\*|\*|e)\+?([0-9])", r"10^\1", re.sub(r"10([39])/", r"10^\1/", key))
+
+
+_SIGNS = {ord("\u00b5"): "u", ord("\u03bc"): "u", ord("\u00d7"): "x", ord("\u2079"): "9", ord("\u00b3"): "3"}
+
+
+def convert_units(table: Table) -> None:
+    """Values in a known other unit become values in the schema's unit."""
+    which, quantities = QUANTITIES[table.name]
+    if not table.has("unit", which, "value"):
+        return
+    kinds, units = table.words(which), table.words("unit").copy()
+    table.values["unit"] = units
+    for kind, unit in set(zip(kinds, units, strict=True)):
+        quantity = quantities.get(kind)
+        if quantity is not None and unit not in (None, quantity.unit):
+            _convert(table, np.flatnonzero((kinds == kind) & (units == unit)), quantity, kind, unit)
+    measured = np.array([kind in quantities for kind in kinds], dtype=bool)
+    told = table.missing("value") | ~table.blank("unit") | ~measured
+    table.warn(
+        ~told, "unit", "UNIT-MISSING", "the unit is missing; that of the schema is assumed", "fill it in"
+    )
+
+
+def _convert(table: Table, positions: npt.NDArray[np.intp], quantity: Quantity, kind: str, unit: str) -> None:
+    factor = quantity.factor(unit)
+    if factor is None:
+        severity = "error" if table.name == "labs" else "warning"
+        note = Note(rule="UNIT-UNKNOWN", severity=severity, message=f"no known unit of {kind}",
+                    fix=f"convert the value to {quantity.unit}")  # fmt: skip
+        for position in positions if severity == "error" else positions[:1]:
+            table.note(int(position), "unit", note)
+        return
+    own = _limits_in_schema_unit(table, kind, quantity.unit)
+    table.values["unit"][positions] = quantity.unit
+    for position in map(int, positions):
+        value = table.values["value"][position]
+        if factor == 1.0 or np.isnan(value):
+            table.note(position, "unit", Note(rule="D08-OTHER-UNIT", severity="repair", new_value=quantity.unit,
+                                              message=f"{unit} is {factor:g} {quantity.unit}"))  # fmt: skip
+        else:
+            table.values["value"][position] = converted(value, factor)
+            table.note(position, "value", Note(
+                rule="D08-OTHER-UNIT", severity="repair", new_value=shown(converted(value, factor)),
+                message=f"{unit} is converted to {quantity.unit} (x {factor:g})"))  # fmt: skip
+        if factor != 1.0:
+            _convert_limits(table, position, factor, own)
+
+
+def converted(value: float, factor: float) -> float:
+    """Product to 12 significant digits: 1950 /uL is 1.95 x10^9/L, not 1.9500000000000002."""
+    return float(f"{value * factor:.12g}")
+
+
+def _limits_in_schema_unit(table: Table, kind: str, unit: str) -> dict[str, set[float]]:
+    """Limits that stand beside values of the same kind in the unit of the schema."""
+    which = QUANTITIES[table.name][0]
+    same = (table.words(which) == kind) & (table.words("unit") == unit)
+    return {name: set(table.values[name][same].tolist()) for name in _LIMITS if table.has(name)}
+
+
+def _convert_limits(table: Table, position: int, factor: float, own: Mapping[str, set[float]]) -> None:
+    """A limit follows its value, unless rows in the schema's unit carry that very limit."""
+    for name, known in own.items():
+        limit = float(table.values[name][position])
+        if limit > 0 and limit not in known:
+            table.values[name][position] = converted(limit, factor)
+            table.note(position, name, Note(rule="D08-OTHER-UNIT", severity="repair",
+                                            new_value=shown(converted(limit, factor)),
+                                            message="the limit is converted with its value"))  # fmt: skip
+
+
+# --- impossible values ---------------------------------------------------------------------------
+
+POSSIBLE: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "labs": {
+        "ANC": (0, 100), "ALC": (0, 500), "WBC": (0, 1000), "PLT": (0, 3000), "HGB": (20, 300), "CRP": (0, 1000),
+        "FERRITIN": (0, 1e6), "ALT": (0, 5e4), "AST": (0, 5e4), "BILI": (1, 1500), "CREAT": (9, 3000),
+    },
+    "kinetics": {"QPCR": (0, 1e7), "FLOW": (0, 1e6)},
+    "pd": {"CD7POS_ABS": (0, 1e6), "LYM_ABS": (0, 1e6), "CD3POS_CD7NEG_ABS": (0, 1e6), "CD7POS_PCT": (0, 100)},
+}  # fmt: skip
+"""What a value can be in the unit of the schema; beyond it, the unit is wrong or the value is."""
+
+POSSIBLE_COLUMNS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "subjects": {
+        "age": (0, 120),
+        "height_cm": (40, 250),
+        "weight_kg": (2, 400),
+        "planned_dose_1e6_kg": (0, 1e4),
+    },
+    "products": {
+        "weight_kg": (2, 400),
+        "viable_car_pos_cells_1e6": (0, 1e6),
+        "total_viable_cells_1e6": (0, 1e6),
+    },
+}
+
+
+def impossible_values(table: Table) -> None:
+    """Values that cannot be true in their unit are set aside."""
+    for column, (low, high) in POSSIBLE_COLUMNS.get(table.name, {}).items():
+        if table.has(column):
+            values, unit = table.values[column], table.schema.columns[column].unit
+            _impossible(table, (values < low) | (values > high), column, f"{column} in {unit}", low, high)
+    if table.name not in POSSIBLE or not table.has("value", QUANTITIES[table.name][0]):
+        return
+    which, quantities = QUANTITIES[table.name]
+    kinds, values = table.words(which), table.values["value"]
+    same_unit = np.ones(len(values), dtype=bool)
+    for kind, (low, high) in POSSIBLE[table.name].items():
+        unit = quantities[kind].unit
+        if table.has("unit"):
+            units = table.words("unit")
+            same_unit = (units == unit) | pd.isna(units)
+        wrong = (kinds == kind) & same_unit & ((values < low) | (values > high))
+        _impossible(table, wrong, "value", f"{kind} in {unit}", low, high)
+
+
+def _impossible(
+    table: Table, wrong: npt.NDArray[np.bool_], column: str, what: str, low: float, high: float
+) -> None:
+    table.refuse(wrong, column, "D09-IMPOSSIBLE-VALUE", f"impossible for {what} ({low:g} to {high:g})",
+                 "correct the value or its unit")  # fmt: skip
+
+
+def unusual_words(table: Table) -> None:
+    """Words outside the schema's usual ones in columns that endpoints look words up in: said once each."""
+    for name, usual in _looked_up(table).items():
+        words, first = np.unique(
+            np.array([word or "" for word in table.words(name)], dtype=str), return_index=True
+        )
+        for word, position in zip(words.tolist(), first, strict=True):
+            if word and squeezed(word) not in usual:
+                table.note(int(position), name, Note(rule="TERM-UNUSUAL", severity="warning",
+                           message=f"not one of the usual words ({', '.join(QUANTITIES[table.name][1])}); used as it is"))  # fmt: skip
+
+
+def _looked_up(table: Table) -> dict[str, set[str]]:
+    if table.name not in QUANTITIES or not table.has(QUANTITIES[table.name][0]):
+        return {}
+    which, quantities = QUANTITIES[table.name]
+    return {which: {squeezed(word) for word in (*quantities, "INR", "APTT")}}

@@ -1,0 +1,317 @@
+"""One table on its way from cells to typed columns, and the findings about it.
+
+Here: the names of its columns, the reading of every cell, missing keys, repeated rows, and the
+frame that a study keeps. Not here: the reading of one text (`checks.cells`), units and limits
+(`checks.measures`), and what needs a second column (`checks.rows`) or table (`checks.across`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cart7.checks.cells import Note, Reader, found, reader, readings, shown
+from cart7.errors import Problem
+from cart7.records import TABLES, Column, TableSchema
+
+DATES_OF_DAYS: Mapping[str, Mapping[str, str]] = {
+    "products": {"day": "infusion_date"},
+    "lymphodepletion": {"day": "date"},
+    "kinetics": {"day": "sample_date"},
+    "pd": {"day": "sample_date"},
+    "responses": {"day": "assessment_date"},
+    "adverse_events": {"start_day": "start_date", "end_day": "end_date"},
+    "aesi_course": {"day": "date"},
+    "conmeds": {"start_day": "start_date", "end_day": "end_date"},
+    "ada": {"day": "sample_date"},
+    "events": {"day": "date"},
+    "labs": {"day": "sample_date"},
+}
+"""Which date each day column of a table counts from."""
+
+_DAY_OF_DATE = {("events", "date"): "day"}
+
+
+@dataclass(eq=False)
+class Table:
+    """A table being checked: cells as found, values as read, and which rows are wrong.
+
+    Parameters
+    ----------
+    schema : TableSchema
+        What the columns mean.
+    rows : array of int
+        1-based data row of each record.
+    cells : dict of str to array
+        The schema's columns as found, None where blank.
+    extra : dict of str to array
+        The other columns, kept as they stand.
+    rows_in : int
+        Data rows of the file, the unreadable ones included.
+    """
+
+    schema: TableSchema
+    rows: npt.NDArray[np.int64]
+    cells: dict[str, npt.NDArray[np.object_]]
+    extra: dict[str, npt.NDArray[np.object_]]
+    rows_in: int
+    problems: list[Problem] = field(default_factory=list)
+    values: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
+    wrong: npt.NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.wrong = np.zeros(len(self.rows), dtype=bool)
+
+    @property
+    def name(self) -> str:
+        """Name of the table."""
+        return self.schema.name
+
+    def has(self, *columns: str) -> bool:
+        """Whether the table has all these columns of the schema."""
+        return all(column in self.values for column in columns)
+
+    def numbers(self, column: str) -> npt.NDArray[np.float64]:
+        """Values of a number column; all missing when the table lacks it."""
+        absent = np.full(len(self.rows), np.nan)
+        return np.asarray(self.values.get(column, absent), dtype=np.float64)
+
+    def words(self, column: str) -> npt.NDArray[np.object_]:
+        """Values of a column of words or dates; all None when the table lacks it."""
+        absent = np.full(len(self.rows), None, dtype=object)
+        return np.asarray(self.values.get(column, absent), dtype=object)
+
+    def missing(self, column: str) -> npt.NDArray[np.bool_]:
+        """Where a column has no value."""
+        return np.asarray(pd.isna(self.values[column]), dtype=bool) if self.has(column) else self.wrong | True
+
+    def blank(self, column: str) -> npt.NDArray[np.bool_]:
+        """Where a column has no value and none could be meant: an unreadable cell is not blank."""
+        return self.missing(column) & np.array([_empty(cell) for cell in self.cells[column]], dtype=bool)
+
+    def subject(self, position: int) -> str | None:
+        """Whose row it is."""
+        value = self.values["subject_id"][position]
+        return None if value is None else str(value)
+
+    def note(self, position: int, column: str | None, note: Note, *, cell: object = None) -> None:
+        """Put one finding at its place; an error sets the row aside."""
+        if column is not None and cell is None and column in self.cells:
+            cell = self.cells[column][position]
+        self.problems.append(
+            Problem(
+                table=self.name, row=int(self.rows[position]), subject_id=self.subject(position), column=column,
+                value=None if cell is None else found(cell), new_value=note.new_value,
+                severity=note.severity, rule=note.rule, message=note.message, fix=note.fix,
+            )
+        )  # fmt: skip
+        self.wrong[position] |= note.severity == "error"
+
+    def warn(self, where: npt.ArrayLike, column: str, rule: str, message: str, fix: str = "") -> None:
+        """Put the same warning on every row where `where` is true."""
+        note = Note(rule=rule, severity="warning", message=message, fix=fix)
+        for position in np.flatnonzero(np.asarray(where)):
+            self.note(int(position), column, note)
+
+    def refuse(self, where: npt.ArrayLike, column: str, rule: str, message: str, fix: str = "") -> None:
+        """Put the same error on every row where `where` is true."""
+        note = Note(rule=rule, severity="error", message=message, fix=fix)
+        for position in np.flatnonzero(np.asarray(where)):
+            self.note(int(position), column, note)
+
+    def frame(self) -> pd.DataFrame:
+        """The sound rows: words and dates as text, whole numbers Int64, days and floats float64."""
+        sound = ~self.wrong
+        index = pd.Index(self.rows[sound], name="row")
+        columns = {name: _series(values[sound], self.schema.columns[name], index)
+                   for name, values in self.values.items()}  # fmt: skip
+        columns |= {
+            name: pd.Series(values[sound], index=index, dtype=object) for name, values in self.extra.items()
+        }
+        return pd.DataFrame(columns, index=index)
+
+
+def _empty(cell: object) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())
+
+
+def _series(values: npt.NDArray[Any], column: Column, index: pd.Index) -> pd.Series:
+    if column.kind == "int" and column.name != "day":
+        return pd.Series(values, index=index, dtype="float64").astype("Int64")
+    return pd.Series(values, index=index, dtype="float64" if column.kind in ("int", "float") else object)
+
+
+def open_table(name: str, cells: pd.DataFrame, rows_in: int) -> Table:
+    """A table with its columns under the schema's names; nothing is read yet.
+
+    Parameters
+    ----------
+    name : str
+        Name of the table in the schema.
+    cells : DataFrame
+        Index `row` = 1-based data row; cells as found, None where blank.
+    rows_in : int
+        Data rows of the file, the unreadable ones included.
+    """
+    schema = TABLES[name]
+    names, problems = _named(name, list(map(str, cells.columns)), schema)
+    columns = {title: cells.iloc[:, place].to_numpy(dtype=object) for place, title in enumerate(names)}
+    return Table(
+        schema=schema,
+        rows=cells.index.to_numpy(dtype=np.int64),
+        cells={title: column for title, column in columns.items() if title in schema.columns},
+        extra={title: column for title, column in columns.items() if title not in schema.columns},
+        rows_in=rows_in,
+        problems=problems,
+    )
+
+
+def _named(table: str, titles: Sequence[str], schema: TableSchema) -> tuple[list[str], list[Problem]]:
+    """Titles of the file as the schema writes them, and what was repaired or looks misspelt."""
+    free = {name: name for name in schema.columns if name not in titles}
+    by_form = {_form(name): name for name in free}
+    names, problems = [], []
+    for title in titles:
+        name = title if title in schema.columns else by_form.pop(_form(title), None)
+        if name is None:
+            near = get_close_matches(title.casefold(), list(free), n=1, cutoff=0.85)
+            if near:
+                problems.append(
+                    Problem(table=table, column=title, severity="warning", rule="COLUMN-MISSPELT",
+                            message="this column is not in the schema; it is kept but not used",
+                            fix=f"did you mean {near[0]}?")
+                )  # fmt: skip
+        elif name != title:
+            problems.append(
+                Problem(table=table, column=name, value=title, new_value=name, severity="repair", rule="COLUMN-NAME",
+                        message="the name of the column is written otherwise")
+            )  # fmt: skip
+        names.append(name or title)
+    return names, problems
+
+
+def _form(title: str) -> str:
+    return title.strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def without_subject_id(table: Table) -> bool:
+    """Whether the key column itself is absent, which is said and ends the reading of the table."""
+    if "subject_id" in table.cells:
+        return False
+    table.problems.append(
+        Problem(table=table.name, column="subject_id", rule="COLUMN-NO-SUBJECT-ID",
+                message="the column subject_id is not there; every table needs it")
+    )  # fmt: skip
+    return True
+
+
+def read_columns(table: Table, subject: Reader, special: Mapping[str, Reader]) -> None:
+    """Read every cell of the schema's columns.
+
+    Parameters
+    ----------
+    table : Table
+        Gets its `values` and findings.
+    subject : callable
+        Reader of `subject_id`.
+    special : mapping of str to callable
+        Readers of columns that this table reads in its own way.
+    """
+    order = ["subject_id", *(name for name in table.cells if name != "subject_id")]
+    for name in order:
+        column = table.schema.columns[name]
+        read = subject if name == "subject_id" else special.get(name) or reader(column)
+        _read_column(table, column, read)
+    table.values = {name: table.values[name] for name in table.cells}
+
+
+def _read_column(table: Table, column: Column, read: Reader) -> None:
+    cells = table.cells[column.name]
+    by_cell = readings(cells, read)
+    values = [by_cell[cell].value for cell in cells]
+    if column.kind in ("int", "float"):
+        table.values[column.name] = np.array(
+            [np.nan if value is None else value for value in values], dtype=float
+        )
+    else:
+        table.values[column.name] = np.array([*values, None], dtype=object)[:-1]
+    noted = {cell: reading.notes for cell, reading in by_cell.items() if reading.notes}
+    if noted:
+        for position, cell in enumerate(cells):
+            for note in noted.get(cell, ()):
+                table.note(position, column.name, note)
+
+
+def missing_keys(table: Table) -> None:
+    """A row without a part of its key; a day may be told by its date, even a partial one."""
+    for name in table.schema.key:
+        if not table.has(name):
+            continue
+        gone = table.blank(name)
+        twin = DATES_OF_DAYS.get(table.name, {}).get(name) or _DAY_OF_DATE.get((table.name, name))
+        if twin is not None and table.has(twin):
+            gone &= table.blank(twin)
+        table.refuse(gone, name, "KEY-MISSING", f"{name} is a part of the key and is missing", "fill it in")
+
+
+def repeated_rows(table: Table) -> None:
+    """Rows that stand twice: identical ones (later copies), and one key with several values (all)."""
+    parts = [_key_part(table, name) for name in table.schema.key if table.has(name)]
+    whole = len(parts) == len(table.schema.key)
+    if not whole:
+        parts = [pd.Series(values) for values in [*table.values.values(), *table.extra.values()]]
+    keys = pd.concat(parts, axis=1, keys=range(len(parts)))
+    complete = keys.notna().all(axis=1).to_numpy() if whole else ~table.missing("subject_id")
+    twice = np.flatnonzero(keys.duplicated(keep=False).to_numpy() & complete)
+    columns = [*table.values, *table.extra]
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for position, key in zip(twice, keys.iloc[twice].itertuples(index=False, name=None), strict=True):
+        groups.setdefault(tuple(None if pd.isna(part) else part for part in key), []).append(int(position))
+    for positions in groups.values():
+        _one_key(table, positions, columns)
+
+
+def _key_part(table: Table, name: str) -> pd.Series:
+    """Values of a key column; where a day is unknown, its date stands in for it (and the reverse)."""
+    part = pd.Series(table.values[name]).astype(object)
+    twin = DATES_OF_DAYS.get(table.name, {}).get(name) or _DAY_OF_DATE.get((table.name, name))
+    if twin is None or not table.has(twin):
+        return part
+    other = (
+        pd.Series(table.values[twin]).astype(object).map(lambda value: f"{twin} {value}", na_action="ignore")
+    )
+    return part.where(part.notna(), other)
+
+
+def _one_key(table: Table, positions: Sequence[int], columns: Sequence[str]) -> None:
+    contents = [_content(table, position, columns) for position in positions]
+    for place, position in enumerate(positions):
+        if contents[place] in contents[:place]:
+            first = int(table.rows[positions[contents.index(contents[place])]])
+            table.note(position, None, Note(
+                rule="D01-REPEATED-ROW", severity="error", message=f"the row repeats line {first + 1}",
+                fix="delete the copy"))  # fmt: skip
+    if all(content == contents[0] for content in contents):
+        return
+    lines = ", ".join(str(int(table.rows[position]) + 1) for position in positions)
+    key = ", ".join(table.schema.key)
+    differ = [name for place, name in enumerate(columns) if len({content[place] for content in contents}) > 1]
+    note = Note(
+        rule="D02-SAME-KEY", severity="error",
+        message=f"lines {lines} have the same key ({key}) and differ in {', '.join(differ)}",
+        fix="keep the right one; none of them is used",
+    )  # fmt: skip
+    for position in positions:
+        cell = (
+            table.cells[differ[0]][position] if differ[0] in table.cells else table.extra[differ[0]][position]
+        )
+        table.note(position, differ[0], note, cell=cell)
+
+
+def _content(table: Table, position: int, columns: Iterable[str]) -> tuple[str, ...]:
+    row = [(table.values if name in table.values else table.extra)[name][position] for name in columns]
+    return tuple("" if pd.isna(value) else shown(value) for value in row)
