@@ -55,14 +55,15 @@ class FileTable:
     problems: tuple[Problem, ...]
 
 
-class _Unreadable(Exception):
-    """A finding that ends the reading of a file."""
+class UnreadableFileError(Exception):
+    """A finding that ends the reading of a file; it leaves this room as a `Problem`."""
 
     def __init__(self, rule: str, message: str, *, row: int | None = None, **more: Any) -> None:
         self.rule, self.message, self.row, self.more = rule, message, row, more
         super().__init__(message)
 
     def problem(self, table: str) -> Problem:
+        """The finding, at its table."""
         return Problem(table=table, rule=self.rule, message=self.message, row=self.row, **self.more)
 
 
@@ -91,9 +92,9 @@ def read_file(path: Path, *, name: str, encoding: str | None = None) -> FileTabl
     check_encoding(encoding)
     try:
         if path.is_dir():
-            raise _Unreadable("FILE-IS-A-FOLDER", f"{path.name} is a folder; a file belongs here")
+            raise UnreadableFileError("FILE-IS-A-FOLDER", f"{path.name} is a folder; a file belongs here")
         return _READERS[path.suffix.lower()](path, name, encoding)
-    except _Unreadable as refusal:
+    except UnreadableFileError as refusal:
         return FileTable(name=name, cells=None, rows_in=0, problems=(refusal.problem(name),))
     except OSError as refusal:
         message = f"{path.name} cannot be opened: {refusal.strerror or refusal}"
@@ -114,13 +115,15 @@ def check_encoding(encoding: str | None) -> None:
 def decode(raw: bytes, file: str, encoding: str | None = None) -> str:
     """Text of the bytes of `file`; the encoding is told, never guessed."""
     if not raw.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise _Unreadable("FILE-EMPTY", f"{file} is empty", fix="write the header row, or leave the file out")
+        raise UnreadableFileError(
+            "FILE-EMPTY", f"{file} is empty", fix="write the header row, or leave the file out"
+        )
     _refuse_binary(raw, file, encoding)
     try:
         text = raw.decode("utf-8" if encoding is None else encoding)
     except UnicodeDecodeError as stop:
         line = raw[: stop.start].count(b"\n") + 1
-        raise _Unreadable(
+        raise UnreadableFileError(
             "FILE-ENCODING",
             f"{file} is not {encoding or 'UTF-8'} text: byte 0x{raw[stop.start]:02X} in line {line}",
             row=line - 1 if line > 1 else None,
@@ -133,16 +136,17 @@ def _refuse_binary(raw: bytes, file: str, encoding: str | None) -> None:
     fix = "save the table as CSV, UTF-8, separated by commas"
     for magic, what in _MAGIC:
         if raw.startswith(magic):
-            raise _Unreadable("FILE-BINARY", f"{file} is not text but {what}", fix=fix)
+            raise UnreadableFileError("FILE-BINARY", f"{file} is not text but {what}", fix=fix)
     if encoding is None and raw.startswith(_WIDE_BOMS):
-        raise _Unreadable(
-            "FILE-ENCODING", f"{file} is not UTF-8 text: it begins like UTF-16",
+        raise UnreadableFileError(
+            "FILE-ENCODING",
+            f"{file} is not UTF-8 text: it begins like UTF-16",
             fix='save it as UTF-8, or name its encoding; try encoding="utf-16"',
-        )  # fmt: skip
+        )
     wide = encoding is not None and codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     controls = {byte for byte in set(raw[:4096]) if byte < 32} - _TEXT_CONTROLS
     if not wide and (b"\x00" in raw or len(controls) > 2):
-        raise _Unreadable("FILE-BINARY", f"{file} is binary, not text", fix=fix)
+        raise UnreadableFileError("FILE-BINARY", f"{file} is binary, not text", fix=fix)
 
 
 def _read_csv(path: Path, name: str, encoding: str | None) -> FileTable:
@@ -150,7 +154,7 @@ def _read_csv(path: Path, name: str, encoding: str | None) -> FileTable:
 
 
 def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
-    """Cells of CSV text.
+    r"""Cells of CSV text.
 
     A blank line is no row but keeps its number, so that `row + 1` is the line a spreadsheet shows.
 
@@ -165,7 +169,7 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
 
     Examples
     --------
-    >>> table = csv_table("subject_id,day\\n001,5\\n\\n002\\n", name="labs", file="labs.csv")
+    >>> table = csv_table("subject_id,day\n001,5\n\n002\n", name="labs", file="labs.csv")
     >>> table.cells.to_dict("index"), [problem.row for problem in table.problems]
     ({1: {'subject_id': '001', 'day': '5'}}, [3])
     """
@@ -176,8 +180,11 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
     if len(header) == 1 and (
         other := [word for mark, word in _OTHER_SEPARATORS.items() if mark in header[0]]
     ):
-        raise _Unreadable("FILE-SEPARATOR", f"the cells of {file} are separated by {other[0]}",
-                          fix="save it separated by commas")  # fmt: skip
+        raise UnreadableFileError(
+            "FILE-SEPARATOR",
+            f"the cells of {file} are separated by {other[0]}",
+            fix="save it separated by commas",
+        )
     numbers, rows, problems = [], [], []
     for row, cells in enumerate(lines[1:], start=1):
         if len(cells) == len(header) and any(map(str.strip, cells)):
@@ -186,16 +193,24 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
         elif any(map(str.strip, cells)):
             problems.append(_ragged(name, row, cells, header))
         elif cells:
-            problems.append(Problem(table=name, row=row, severity="warning", rule="ROW-BLANK",
-                                    message="a row of empty cells; it is no row"))  # fmt: skip
+            problems.append(
+                Problem(
+                    table=name,
+                    row=row,
+                    severity="warning",
+                    rule="ROW-BLANK",
+                    message="a row of empty cells; it is no row",
+                )
+            )
     columns = [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
     columns = columns or [np.array([], dtype=object) for _ in header]
     for column in columns:
         column[column == ""] = None
     n_ragged = sum(problem.severity == "error" for problem in problems)
     header_problems, frame = _headed(name, header, columns, numbers)
-    return FileTable(name=name, cells=frame, rows_in=len(rows) + n_ragged,
-                     problems=(*header_problems, *problems))  # fmt: skip
+    return FileTable(
+        name=name, cells=frame, rows_in=len(rows) + n_ragged, problems=(*header_problems, *problems)
+    )
 
 
 def _split(text: str, file: str, sep: str) -> list[list[str]]:
@@ -203,10 +218,12 @@ def _split(text: str, file: str, sep: str) -> list[list[str]]:
     try:
         return list(reader)
     except csv.Error as stop:
-        raise _Unreadable(
-            "FILE-QUOTES", f"the quotation marks of {file} do not match in line {reader.line_num} ({stop})",
-            row=reader.line_num - 1 or None, fix='a quotation mark inside a quoted cell is written twice ("")',
-        ) from None  # fmt: skip
+        raise UnreadableFileError(
+            "FILE-QUOTES",
+            f"the quotation marks of {file} do not match in line {reader.line_num} ({stop})",
+            row=reader.line_num - 1 or None,
+            fix='a quotation mark inside a quoted cell is written twice ("")',
+        ) from None
 
 
 def _ragged(name: str, row: int, cells: Sequence[str], header: Sequence[str]) -> Problem:
@@ -214,10 +231,14 @@ def _ragged(name: str, row: int, cells: Sequence[str], header: Sequence[str]) ->
     place = header.index("subject_id") if "subject_id" in header else len(cells)
     subject = cells[place].strip() or None if place < len(cells) else None
     return Problem(
-        table=name, row=row, subject_id=subject, rule="ROW-RAGGED", value=f"{len(cells)} cells",
+        table=name,
+        row=row,
+        subject_id=subject,
+        rule="ROW-RAGGED",
+        value=f"{len(cells)} cells",
         message=f"the row has {more} cells than the header ({len(cells)}, not {len(header)})",
         fix="a comma inside a cell needs quotation marks around the cell",
-    )  # fmt: skip
+    )
 
 
 def _headed(
@@ -229,17 +250,29 @@ def _headed(
         if not title and all(cell is None or not str(cell).strip() for cell in column):
             continue
         if not title:
-            problems.append(Problem(table=name, severity="warning", rule="COLUMN-UNNAMED", column=f"column_{place}",
-                                    message=f"column {place} has no name; it is kept as column_{place}"))  # fmt: skip
+            problems.append(
+                Problem(
+                    table=name,
+                    severity="warning",
+                    rule="COLUMN-UNNAMED",
+                    column=f"column_{place}",
+                    message=f"column {place} has no name; it is kept as column_{place}",
+                )
+            )
         names.append(title or f"column_{place}")
         kept.append(column)
     twice = [title for title, count in Counter(names).items() if count > 1]
     if twice:
         problems += [
-            Problem(table=name, column=title, rule="COLUMN-TWICE", message="the column stands twice in the header",
-                    fix="rename or remove one of the two")
+            Problem(
+                table=name,
+                column=title,
+                rule="COLUMN-TWICE",
+                message="the column stands twice in the header",
+                fix="rename or remove one of the two",
+            )
             for title in twice
-        ]  # fmt: skip
+        ]
         return problems, None
     index = pd.Index(np.array(numbers, dtype=np.int64), name="row")
     return problems, pd.DataFrame(dict(zip(names, kept, strict=True)), index=index, dtype=object)
@@ -249,14 +282,15 @@ def _read_parquet(path: Path, name: str, encoding: str | None) -> FileTable:
     try:
         from pyarrow import ArrowException, parquet
     except ModuleNotFoundError:
-        raise _Unreadable(
-            "FILE-FORMAT", f"reading {path.name} needs the package pyarrow",
+        raise UnreadableFileError(
+            "FILE-FORMAT",
+            f"reading {path.name} needs the package pyarrow",
             fix="pip install 'cart7[io]', or save the table as CSV",
-        ) from None  # fmt: skip
+        ) from None
     try:
         table = parquet.read_table(path)
     except (ArrowException, ValueError) as stop:
-        raise _Unreadable("FILE-BINARY", f"{path.name} is no Parquet file: {stop}") from None
+        raise UnreadableFileError("FILE-BINARY", f"{path.name} is no Parquet file: {stop}") from None
     columns = [np.array([*column.to_pylist(), None], dtype=object)[:-1] for column in table.columns]
     numbers = list(range(1, table.num_rows + 1))
     problems, frame = _headed(name, [title.strip() for title in table.column_names], columns, numbers)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,9 @@ from cart7.checks.tables import (
 from cart7.errors import DataError, Problem, problem_frame
 from cart7.records import TABLES, Record, to_frame
 
-Frame = pd.DataFrame
+Frame: TypeAlias = pd.DataFrame
+"""A field of `Study` is called `pd`, which hides pandas inside the class."""
+
 OnProblem = Literal["raise", "report"]
 
 
@@ -174,7 +176,7 @@ class Study:
         """Rows of each table and the number of findings, for a notebook."""
         source = "" if self.source is None else f" from {html.escape(self.source.name)}"
         head = f"<p><b>Study{source}</b>: {self._found()} in <code>.problems</code></p>"
-        return head + self.accounting.to_html(index=False, border=0)
+        return head + str(self.accounting.to_html(index=False, border=0))
 
 
 def read_study(path: str | Path, *, on_problem: OnProblem = "raise", encoding: str | None = None) -> Study:
@@ -238,8 +240,11 @@ def _table_files(folder: Path) -> dict[str, list[Path]]:
     if not folder.exists():
         raise _no_study("FILE-NOT-FOUND", f"{folder} does not exist", "check the path")
     if not folder.is_dir():
-        raise _no_study("FILE-NOT-A-FOLDER", f"{folder} is a file; a study is a folder of tables",
-                        "name the folder that holds subjects.csv")  # fmt: skip
+        raise _no_study(
+            "FILE-NOT-A-FOLDER",
+            f"{folder} is a file; a study is a folder of tables",
+            "name the folder that holds subjects.csv",
+        )
     found: dict[str, list[Path]] = {}
     for path in sorted(folder.iterdir()):
         if path.suffix.lower() in files.SUFFIXES and path.stem.lower() in TABLES:
@@ -258,8 +263,12 @@ def _no_study(rule: str, message: str, fix: str) -> DataError:
 def _read(name: str, paths: Sequence[Path], encoding: str | None) -> files.FileTable:
     if len(paths) > 1:
         names = ", ".join(path.name for path in paths)
-        twice = Problem(table=name, rule="FILE-TWICE", message=f"the table stands in several files: {names}",
-                        fix="keep one of them")  # fmt: skip
+        twice = Problem(
+            table=name,
+            rule="FILE-TWICE",
+            message=f"the table stands in several files: {names}",
+            fix="keep one of them",
+        )
         return files.FileTable(name=name, cells=None, rows_in=0, problems=(twice,))
     return files.read_file(paths[0], name=name, encoding=encoding)
 
@@ -272,8 +281,10 @@ def _cells_of(name: str, data: Any) -> files.FileTable:
         data = pd.DataFrame({column: data[column].to_list() for column in data.columns})
     if data.columns.has_duplicates:
         twice = sorted(set(data.columns[data.columns.duplicated()].astype(str)))
-        problems = tuple(Problem(table=name, column=column, rule="COLUMN-TWICE", message="the column stands twice")
-                         for column in twice)  # fmt: skip
+        problems = tuple(
+            Problem(table=name, column=column, rule="COLUMN-TWICE", message="the column stands twice")
+            for column in twice
+        )
         return files.FileTable(name=name, cells=None, rows_in=len(data), problems=problems)
     numbers = data.index.to_numpy() if data.index.name == "row" else np.arange(1, len(data) + 1)
     cells = {str(column): _plain(data[column]) for column in data.columns}
@@ -285,8 +296,9 @@ def _plain(values: pd.Series) -> np.ndarray[Any, np.dtype[np.object_]]:
     """Plain Python values, None where missing or empty."""
     column = np.empty(len(values), dtype=object)
     missing = values.isna().to_numpy()
-    column[:] = [None if gone or value == "" else value
-                 for value, gone in zip(values.tolist(), missing, strict=True)]  # fmt: skip
+    column[:] = [
+        None if gone or value == "" else value for value, gone in zip(values.tolist(), missing, strict=True)
+    ]
     return column
 
 
@@ -329,7 +341,7 @@ def _opened(read: Mapping[str, files.FileTable]) -> tuple[dict[str, Table], list
         table = open_table(name, file.cells, file.rows_in)
         if without_subject_id(table):
             said += table.problems
-        elif file.rows_in == 0 and name == "subjects":
+        elif file.cells.empty and name == "subjects":
             said += [
                 *table.problems,
                 Problem(table=name, rule="FILE-NO-ROWS", message="there is no subject in it"),
@@ -337,11 +349,20 @@ def _opened(read: Mapping[str, files.FileTable]) -> tuple[dict[str, Table], list
         else:
             tables[name] = table
             if file.rows_in == 0:
-                table.problems.append(Problem(table=name, severity="warning", rule="FILE-NO-ROWS",
-                                              message="the table has no row"))  # fmt: skip
+                table.problems.append(
+                    Problem(
+                        table=name, severity="warning", rule="FILE-NO-ROWS", message="the table has no row"
+                    )
+                )
     if "subjects" not in read:
-        said.append(Problem(table="subjects", rule="FILE-NO-SUBJECTS", message="there is no table of subjects",
-                            fix="add subjects.csv with the column subject_id"))  # fmt: skip
+        said.append(
+            Problem(
+                table="subjects",
+                rule="FILE-NO-SUBJECTS",
+                message="there is no table of subjects",
+                fix="add subjects.csv with the column subject_id",
+            )
+        )
     return tables, said
 
 
@@ -387,9 +408,9 @@ _SPECIAL: Mapping[str, Mapping[str, Reader]] = {
 
 
 def _measured(table: Table) -> None:
+    measures.unusual_words(table)
     if table.name in measures.QUANTITIES:
         measures.convert_units(table)
-        measures.unusual_words(table)
     measures.impossible_values(table)
     if table.name in ("kinetics", "pd"):
         measures.set_flags(table)
@@ -410,9 +431,10 @@ def _in_order(problems: Sequence[Problem]) -> list[Problem]:
     place = {name: number for number, name in enumerate(TABLES)}
     copies = {(problem.table, problem.row) for problem in problems if problem.rule == "D01-REPEATED-ROW"}
     kept = [
-        problem for problem in problems
+        problem
+        for problem in problems
         if problem.severity != "warning" or (problem.table, problem.row) not in copies
-    ]  # fmt: skip
+    ]
     return sorted(kept, key=lambda problem: (place[problem.table], problem.row or 0))
 
 

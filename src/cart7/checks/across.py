@@ -5,7 +5,8 @@ before the infusion, anything after a death, the DLT in two places. Not here: on
 """
 
 import calendar
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +29,13 @@ def day_zero(subjects: Table) -> pd.Series:
 
 def days_since(table: Table, column: str, zero: pd.Series) -> Days:
     """Days from the infusion to a date column; missing where either is unknown."""
-    starts = pd.Series(table.words("subject_id"), dtype=object).map(zero).to_numpy(dtype="datetime64[ns]")
-    return np.asarray((dates(table, column) - starts) / _ONE_DAY, dtype=np.float64)
+    return np.asarray((dates(table, column) - _starts(table, zero)) / _ONE_DAY, dtype=np.float64)
+
+
+def _starts(table: Table, zero: pd.Series) -> npt.NDArray[np.datetime64]:
+    """Infusion date of each row's subject."""
+    starts = pd.Series(table.words("subject_id"), dtype=object).map(zero)
+    return np.array(starts.to_numpy(dtype="datetime64[ns]"))
 
 
 def days_and_dates(table: Table, zero: pd.Series) -> None:
@@ -43,13 +49,15 @@ def days_and_dates(table: Table, zero: pd.Series) -> None:
             continue
         days = table.values[day]
         # A sample taken at 23:00 of day 4 has day 4.6 and perhaps the date of day 5: less than a day apart.
-        table.warn(np.abs(told - days) >= 1, date, "D15-DAY-AND-DATE",
-                   f"{date} and {day} disagree; the day counts", "correct the one that is wrong")  # fmt: skip
-        for position in np.flatnonzero(table.blank(day) & ~np.isnan(told)):
+        wrong = np.abs(told - days) >= 1
+        wrong[_outside_partial_date(table, day, date, zero)] = True
+        table.warn(wrong, date, "D15-DAY-AND-DATE", f"{date} and {day} disagree; the day counts",
+                   "correct the one that is wrong")  # fmt: skip
+        for position in np.flatnonzero(table.blank(day) & ~np.isnan(told)).tolist():
             days[position] = told[position]
-            table.note(int(position), day, Note(rule="DAY-FROM-DATE", severity="repair", new_value=f"{told[position]:g}",
-                                                message=f"the day is derived from {date}"))  # fmt: skip
-        _day_of_partial_date(table, day, date, zero)
+            table.repair(
+                position, day, "DAY-FROM-DATE", f"{told[position]:g}", f"the day is derived from {date}"
+            )
 
 
 def _derive_column(table: Table, day: str, date: str, told: Days) -> None:
@@ -57,21 +65,22 @@ def _derive_column(table: Table, day: str, date: str, told: Days) -> None:
     table.cells[day] = np.full(len(table.rows), None, dtype=object)
     table.problems.append(
         Problem(table=table.name, column=day, severity="repair", rule="DAY-FROM-DATE",
-                new_value=f"{date} - infusion_date", message=f"the column is absent; it is derived from {date}")
+                new_value=f"{date} - infusion_date",
+                message=f"the column is absent; it is derived from {date}")
     )  # fmt: skip
 
 
-def _day_of_partial_date(table: Table, day: str, date: str, zero: pd.Series) -> None:
-    """A day that stands beside a partial date counts, if it can be one of that month or year."""
-    partial = np.array([isinstance(text, str) and len(text) < 10 for text in table.words(date)], dtype=bool)
-    for position in np.flatnonzero(partial & ~np.isnan(table.values[day])):
+def _outside_partial_date(table: Table, day: str, date: str, zero: pd.Series) -> list[int]:
+    """Rows whose day cannot be one of the month or year that a partial date names."""
+    partial = [isinstance(text, str) and len(text) < 10 for text in table.words(date)]
+    outside = []
+    for position in np.flatnonzero(np.array(partial, dtype=bool) & ~np.isnan(table.values[day])).tolist():
         first, last = _span(str(table.values[date][position]))
-        start = zero.get(table.subject(int(position)), pd.NaT)
-        when = start + pd.Timedelta(days=float(np.floor(table.values[day][position])))
+        start = zero.get(table.subject(position), pd.NaT)
+        when = start + pd.Timedelta(days=math.floor(table.values[day][position]))
         if when < first or when > last:
-            table.note(int(position), date, Note(
-                rule="D15-DAY-AND-DATE", severity="warning", fix="correct the one that is wrong",
-                message=f"{date} and {day} disagree; the day counts"))  # fmt: skip
+            outside.append(position)
+    return outside
 
 
 def _span(text: str) -> tuple[pd.Timestamp, pd.Timestamp]:
@@ -88,18 +97,16 @@ def infusion_numbers(kinetics: Table, products: Table | None) -> None:
     """A blank infusion number is that of the last infusion on or before the sample's day."""
     if not kinetics.has("infusion_no"):
         return
-    blank = np.flatnonzero(kinetics.blank("infusion_no"))
-    for position in map(int, blank):
+    unknown = kinetics.blank("infusion_no")
+    for position in np.flatnonzero(unknown).tolist():
         number = None if products is None else _infusion_of(kinetics, position, products)
-        if number is None:
-            kinetics.note(position, "infusion_no", Note(
-                rule="D27-INFUSION-NO", severity="warning", fix="fill it in",
-                message="the infusion number is missing and products do not tell it"))  # fmt: skip
-        else:
+        if number is not None:
+            unknown[position] = False
             kinetics.values["infusion_no"][position] = number
-            kinetics.note(position, "infusion_no", Note(
-                rule="D27-INFUSION-NO", severity="repair", new_value=str(number),
-                message="the infusion number is that of the last infusion up to the sample"))  # fmt: skip
+            kinetics.repair(position, "infusion_no", "D27-INFUSION-NO", str(number),
+                            "the infusion number is that of the last infusion up to the sample")  # fmt: skip
+    kinetics.warn(unknown, "infusion_no", "D27-INFUSION-NO",
+                  "the infusion number is missing and products do not tell it", "fill it in")  # fmt: skip
 
 
 def _infusion_of(kinetics: Table, position: int, products: Table) -> int | None:
@@ -112,7 +119,7 @@ def _infusion_of(kinetics: Table, position: int, products: Table) -> int | None:
         return None
     same_date = products.words("infusion_date")[mine] == kinetics.words("sample_date")[position]
     begun = known & ((days <= day) | (same_date & (days - day < 1)))
-    return int(numbers[begun if begun.any() else known].max() if begun.any() else numbers[known].min())
+    return int(numbers[begun].max() if begun.any() else numbers[known].min())
 
 
 def samples_before_infusion(kinetics: Table) -> None:
@@ -122,8 +129,13 @@ def samples_before_infusion(kinetics: Table) -> None:
     labels, day = kinetics.words("nominal_label"), kinetics.numbers("day")
     before = (day < 0) | ((labels == "D0 PRE") & ~(day > 0))
     quantifiable = ~kinetics.missing("value") & kinetics.missing("blq")
-    kinetics.warn(before & quantifiable, "value", "D21-QUANTIFIABLE-BEFORE-INFUSION",
-                  "a sample before the first infusion is quantifiable", "check for an exchanged sample")  # fmt: skip
+    kinetics.warn(
+        before & quantifiable,
+        "value",
+        "D21-QUANTIFIABLE-BEFORE-INFUSION",
+        "a sample before the first infusion is quantifiable",
+        "check for an exchanged sample",
+    )
 
 
 _IMPOSSIBLE_BEFORE = ("DEATH", "LAST_CONTACT", "SECOND_INFUSION")
@@ -134,15 +146,30 @@ def before_infusion(tables: Mapping[str, Table]) -> None:
     fix = "correct its date, or the infusion date of the subject"
     if events := tables.get("events"):
         early = np.isin(events.words("event").astype(str), _IMPOSSIBLE_BEFORE) & (events.numbers("day") < 0)
-        events.refuse(early, _dated(events), "BEFORE-INFUSION",
-                      "the event of an infused subject is before the infusion (day 0)", fix)  # fmt: skip
+        events.refuse(
+            early,
+            _dated(events),
+            "BEFORE-INFUSION",
+            "the event of an infused subject is before the infusion (day 0)",
+            fix,
+        )
     if products := tables.get("products"):
-        products.refuse(products.numbers("day") < 0, "infusion_date" if products.has("infusion_date") else "day",
-                        "BEFORE-INFUSION", "the product is infused before the first infusion (day 0)", fix)  # fmt: skip
+        products.refuse(
+            products.numbers("day") < 0,
+            "infusion_date" if products.has("infusion_date") else "day",
+            "BEFORE-INFUSION",
+            "the product is infused before the first infusion (day 0)",
+            fix,
+        )
     if responses := tables.get("responses"):
         planned = [str(label)[:1] in "DM" and str(label) != "D0" for label in responses.words("visit")]
-        responses.warn(np.array(planned, dtype=bool) & (responses.numbers("day") < 0), _dated(responses),
-                       "BEFORE-INFUSION", "a visit after the infusion is dated before it (day 0)", fix)  # fmt: skip
+        responses.warn(
+            np.array(planned, dtype=bool) & (responses.numbers("day") < 0),
+            _dated(responses),
+            "BEFORE-INFUSION",
+            "a visit after the infusion is dated before it (day 0)",
+            fix,
+        )
 
 
 def _dated(table: Table) -> str:
@@ -171,76 +198,70 @@ def after_death(tables: Mapping[str, Table], zero: pd.Series) -> None:
         unknown = np.isnan(table.numbers(day))
         death_date = subject.map(last_dates).to_numpy(dtype="datetime64[ns]")
         late |= unknown & (dates(table, pairs[day]) > death_date)
-        table.warn(late, pairs[day] if table.has(pairs[day]) else day, "D20-AFTER-DEATH",
-                   "this is after the subject's death; the death counts", "correct the date of one of them")  # fmt: skip
+        table.warn(
+            late,
+            pairs[day] if table.has(pairs[day]) else day,
+            "D20-AFTER-DEATH",
+            "this is after the subject's death; the death counts",
+            "correct the date of one of them",
+        )
 
 
 def _latest_days(events: Table, zero: pd.Series) -> Days:
     """Day of each event; of a partial date the last day that it can be."""
-    starts = pd.Series(events.words("subject_id"), dtype=object).map(zero).to_numpy(dtype="datetime64[ns]")
-    latest = np.asarray((_latest_dates(events) - starts) / _ONE_DAY, dtype=np.float64)
+    latest = np.asarray((_latest_dates(events) - _starts(events, zero)) / _ONE_DAY, dtype=np.float64)
     return np.where(np.isnan(events.numbers("day")), latest, events.numbers("day"))
 
 
 def _latest_dates(events: Table) -> npt.NDArray[np.datetime64]:
     last = [pd.NaT if text is None else _span(str(text))[1] for text in events.words("date")]
-    return pd.Series(last, dtype="datetime64[ns]").to_numpy(dtype="datetime64[ns]")
+    return np.array(last, dtype="datetime64[ns]")
 
 
 def dlt_in_two_places(dlt: Table, adverse_events: Table) -> None:
     """The DLT of the adjudicated table and the flag of the adverse events must tell the same."""
     if not dlt.has("dlt") or not adverse_events.has("dlt"):
         return
+    fix = "correct one of them; analyses take the dlt table"
     flagged = (adverse_events.words("dlt") == "Y") & ~adverse_events.wrong
     adjudicated = (dlt.words("dlt") == "Y") & ~dlt.wrong
-    with_flag = set(adverse_events.words("subject_id")[flagged])
-    with_dlt = set(dlt.words("subject_id")[adjudicated])
-    unflagged = [
-        int(position) for position in np.flatnonzero(adjudicated) if dlt.subject(position) not in with_flag
-    ]
-    for position in unflagged:
-        _unflagged(dlt, position, adverse_events)
-    lonely = [subject not in with_dlt for subject in adverse_events.words("subject_id")]
-    adverse_events.warn(flagged & np.array(lonely, dtype=bool), "dlt", "D19-DLT",
-                        "this event is flagged as DLT and the dlt table says that there is none",
-                        "correct one of them; analyses take the dlt table")  # fmt: skip
+    of_events, of_dlt = _text(adverse_events, "subject_id"), _text(dlt, "subject_id")
+    with_dlt = np.isin(of_events, of_dlt[adjudicated])
+    adverse_events.warn(flagged & ~with_dlt, "dlt", "D19-DLT",
+                        "this event is flagged as DLT and the dlt table says that there is none", fix)  # fmt: skip
+    unnamed = adjudicated & ~np.isin(of_dlt, of_events[flagged])
+    for position in np.flatnonzero(unnamed).tolist():
+        event = _named_event(dlt, position, adverse_events)
+        if event is not None:
+            unnamed[position] = False
+            message = (
+                f"the dlt table (line {dlt.rows[position] + 1}) calls this event a DLT; it is not flagged"
+            )
+            adverse_events.note(
+                event, "dlt", Note(rule="D19-DLT", severity="warning", message=message, fix=fix)
+            )
+    dlt.warn(unnamed, "dlt", "D19-DLT",
+             "the subject has a DLT and none of its adverse events is flagged as DLT", fix)  # fmt: skip
 
 
-def _unflagged(dlt: Table, position: int, adverse_events: Table) -> None:
-    """Put the finding on the adverse event that the adjudicated term names, else on the dlt row."""
-    event = _named_event(dlt, position, adverse_events)
-    if event is None:
-        note = Note(rule="D19-DLT", severity="warning", fix="correct one of them; analyses take the dlt table",
-                    message="the subject has a DLT and none of its adverse events is flagged as DLT")  # fmt: skip
-        dlt.note(position, "dlt", note)
-        return
-    row = int(dlt.rows[position])
-    note = Note(rule="D19-DLT", severity="warning", fix="correct one of them; analyses take the dlt table",
-                message=f"the dlt table (line {row + 1}) calls this event a DLT and it is not flagged")  # fmt: skip
-    adverse_events.note(event, "dlt", note)
+def _text(table: Table, column: str) -> npt.NDArray[np.str_]:
+    return table.words(column).astype(str)
 
 
 def _named_event(dlt: Table, position: int, adverse_events: Table) -> int | None:
-    """Adverse event whose term the adjudicated term contains, present on the onset day if one is."""
+    """Adverse event whose term the adjudicated term contains: present on the onset day, the worst first."""
     term = str(dlt.words("dlt_term")[position] or "").casefold()
     mine = (adverse_events.words("subject_id") == dlt.subject(position)) & ~adverse_events.wrong
-    names = _terms(adverse_events)
-    named = [int(event) for event in np.flatnonzero(mine) if any(name in term for name in names[event])]
-    onset = dlt.numbers("dlt_onset_day")[position]
+    columns = [adverse_events.words(name) for name in ("pt", "verbatim", "aesi")]
+    named = [
+        event for event in np.flatnonzero(mine).tolist()
+        if any(column[event] is not None and column[event].casefold() in term for column in columns)
+    ]  # fmt: skip
+    onset = float(dlt.numbers("dlt_onset_day")[position])
     start, end = adverse_events.numbers("start_day"), adverse_events.numbers("end_day")
     present = [event for event in named if not (start[event] > onset or end[event] < onset)]
-    if not named:
-        return None
-    return min(present or named, key=lambda event: (-_or(adverse_events.numbers("grade")[event]), event))
-
-
-def _terms(adverse_events: Table) -> Sequence[tuple[str, ...]]:
-    columns = [adverse_events.words(name) for name in ("pt", "verbatim", "aesi")]
-    return [tuple(str(word).casefold() for word in words if word) for words in zip(*columns, strict=True)]
-
-
-def _or(value: float) -> float:
-    return 0.0 if np.isnan(value) else value
+    grade = np.nan_to_num(adverse_events.numbers("grade"))
+    return max(present or named, key=lambda event: (grade[event], -event), default=None)
 
 
 def products_of_the_infused(products: Table, subjects: Table) -> None:
@@ -251,5 +272,10 @@ def products_of_the_infused(products: Table, subjects: Table) -> None:
     infused = pd.Series(products.words("subject_id"), dtype=object).map(owners[~owners.index.duplicated()])
     told = products.numbers("day")
     given = ~np.isnan(told) | ~products.missing("infusion_date")
-    products.warn((infused == "N").to_numpy() & given, "subject_id", "INFUSION-CONTRADICTION",
-                  "a product is infused and subjects say that this subject is not", "correct one of them")  # fmt: skip
+    products.warn(
+        (infused == "N").to_numpy() & given,
+        "subject_id",
+        "INFUSION-CONTRADICTION",
+        "a product is infused and subjects say that this subject is not",
+        "correct one of them",
+    )

@@ -261,9 +261,15 @@ def read_grade(cell: object) -> Reading:
         digit = _ROMAN.get(match[1], match[1])
         return Reading(
             value=float(digit),
-            notes=(Note(rule="D17-GRADE", severity="repair", message="the grade is written as text",
-                        new_value=digit),),
-        )  # fmt: skip
+            notes=(
+                Note(
+                    rule="D17-GRADE",
+                    severity="repair",
+                    message="the grade is written as text",
+                    new_value=digit,
+                ),
+            ),
+        )
     number = read_number(cell).value
     if number is None:
         return refused("NUMBER-UNREADABLE", "a grade belongs here", "write 1 to 5, or leave it empty")
@@ -289,8 +295,12 @@ def read_date(cell: object) -> Reading:
         return repaired(None, "D25-DATE-FORMAT", "a word for a missing date is read as blank")
     iso = _iso_date(bare)
     if iso is None and _PARTIAL.fullmatch(bare) and 1 <= int(bare[5:7] or 1) <= 12:
-        partial = Note(rule="D03-PARTIAL-DATE", severity="warning", message="the date is partial; its day is unknown",
-                       fix="complete it if the source tells the day")  # fmt: skip
+        partial = Note(
+            rule="D03-PARTIAL-DATE",
+            severity="warning",
+            message="the date is partial; its day is unknown",
+            fix="complete it if the source tells the day",
+        )
         return Reading(value=bare, notes=(partial,))
     if iso is None:
         return refused("DATE-UNREADABLE", "this is no date", "write it as YYYY-MM-DD")
@@ -461,8 +471,12 @@ def subject_reader(known: Iterable[str]) -> Reader:
             return BLANK
         subject = by_bare.get(_bare_id(text)) or by_short.get(_short_id(text))
         if subject is None:
-            stranger = Note(rule="KEY-UNKNOWN-SUBJECT", severity="error", message="no such subject in subjects",
-                            fix=_nearest_subject(text.strip(), subjects))  # fmt: skip
+            stranger = Note(
+                rule="KEY-UNKNOWN-SUBJECT",
+                severity="error",
+                message="no such subject in subjects",
+                fix=_nearest_subject(text.strip(), subjects),
+            )
             return Reading(value=text.strip(), notes=(stranger,))
         return repaired(subject, "D10-SUBJECT-ID", "the subject id is written otherwise")
 

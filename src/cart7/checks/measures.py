@@ -5,7 +5,7 @@ the range beyond which a value cannot be true. Not here: the reading of a number
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 
 from cart7.checks.cells import (
     BLANK,
-    Note,
+    VISITS,
     Reading,
     find,
     found,
@@ -22,7 +22,7 @@ from cart7.checks.cells import (
     refused,
     repaired,
     shown,
-    squeezed,
+    visit_label,
 )
 from cart7.checks.tables import Table
 
@@ -31,15 +31,44 @@ from cart7.checks.tables import Table
 _BELOW = {
     word: flag
     for flag, words in {
-        "BLQ": ("blq", "bloq", "bql", "blloq", "lloq", "<lloq", "<loq", "<blq", "<loq.", "belowlloq", "belowloq",
-                "belowlimit", "belowlimitofquantification", "belowlimitofquantitation",
-                "belowlowerlimitofquantification", "belowlowerlimitofquantitation", "belowthelimitofquantification",
-                "belowquantificationlimit", "belowquantitationlimit", "belowquantifiablelimit"),
-        "ND": ("nd", "notdetected", "notdetectable", "nondetectable", "nondetected", "undetectable", "undetected",
-               "<lod", "belowlod", "belowlimitofdetection", "belowdetectionlimit"),
+        "BLQ": (
+            "blq",
+            "bloq",
+            "bql",
+            "blloq",
+            "lloq",
+            "<lloq",
+            "<loq",
+            "<blq",
+            "<loq.",
+            "belowlloq",
+            "belowloq",
+            "belowlimit",
+            "belowlimitofquantification",
+            "belowlimitofquantitation",
+            "belowlowerlimitofquantification",
+            "belowlowerlimitofquantitation",
+            "belowthelimitofquantification",
+            "belowquantificationlimit",
+            "belowquantitationlimit",
+            "belowquantifiablelimit",
+        ),
+        "ND": (
+            "nd",
+            "notdetected",
+            "notdetectable",
+            "nondetectable",
+            "nondetected",
+            "undetectable",
+            "undetected",
+            "<lod",
+            "belowlod",
+            "belowlimitofdetection",
+            "belowdetectionlimit",
+        ),
     }.items()
     for word in words
-}  # fmt: skip
+}
 _BELOW_A_NUMBER = re.compile(r"(?:<=?|\u2264)\s*([0-9][0-9.,]*(?:[eE][+-]?[0-9]+)?)")
 _FLAG_WORDS = {
     **_BELOW,
@@ -84,8 +113,11 @@ def read_measured(cell: object) -> Reading:
     """A measured value, which cannot be negative."""
     reading = read_number(cell)
     if isinstance(reading.value, float) and reading.value < 0:
-        return refused("NUMBER-NEGATIVE", "a measured value cannot be negative",
-                       "below the LLOQ, leave it empty and set blq to BLQ")  # fmt: skip
+        return refused(
+            "NUMBER-NEGATIVE",
+            "a measured value cannot be negative",
+            "below the LLOQ, leave it empty and set blq to BLQ",
+        )
     return reading
 
 
@@ -111,18 +143,16 @@ def set_flags(table: Table) -> None:
         below = below_word(cell)
         if below is not None:
             flags[position] = flags[position] or below[0]
-            _repair_flag(table, position, str(flags[position]), "the result is written as a word")
+            _repair_flag(table, position, flags[position], "the result is written as a word")
             if below[1] > lloq[position] or (np.isnan(lloq[position]) and below[1] > 0):
                 lloq[position] = below[1]
-                table.note(position, "lloq", Note(
-                    rule="D06-BELOW-LLOQ", severity="repair", new_value=shown(below[1]),
-                    message="the limit stated with the result counts for this sample"))  # fmt: skip
+                table.repair(position, "lloq", "D06-BELOW-LLOQ", shown(below[1]),
+                             "the limit stated with the result counts for this sample")  # fmt: skip
     values, lod = table.values["value"], table.numbers("lod")
-    for position in np.flatnonzero(values < lloq):
+    for position in np.flatnonzero(values < lloq).tolist():
         flags[position] = flags[position] or ("ND" if values[position] < lod[position] else "BLQ")
-        _repair_flag(
-            table, int(position), str(flags[position]), f"the result is below the LLOQ ({lloq[position]:g})"
-        )
+        why = f"the result is below the LLOQ ({lloq[position]:g})"
+        _repair_flag(table, position, flags[position], why)
     values[values < lloq] = np.nan
     if table.has("blq") or any(flag is not None for flag in flags):
         table.values["blq"] = flags
@@ -131,8 +161,7 @@ def set_flags(table: Table) -> None:
 
 
 def _repair_flag(table: Table, position: int, flag: str, why: str) -> None:
-    table.note(position, "value", Note(rule="D06-BELOW-LLOQ", severity="repair", new_value=flag,
-                                       message=f"{why}; it is left empty and blq is {flag}"))  # fmt: skip
+    table.repair(position, "value", "D06-BELOW-LLOQ", flag, f"{why}; it is left empty and blq is {flag}")
 
 
 def results_or_flags(table: Table) -> None:
@@ -144,8 +173,13 @@ def results_or_flags(table: Table) -> None:
     blank = table.blank("value") & ~flagged
     flag = " and not flagged as below the limit" if "lloq" in table.schema.columns else ""
     table.warn(blank, "value", "D18-NO-RESULT", f"the result is missing{flag}", "fill it in, or say why")
-    table.warn(given & flagged, "blq", "RESULT-AND-FLAG", "a quantifiable result is flagged as below the limit",
-               "remove the result or the flag")  # fmt: skip
+    table.warn(
+        given & flagged,
+        "blq",
+        "RESULT-AND-FLAG",
+        "a quantifiable result is flagged as below the limit",
+        "remove the result or the flag",
+    )
 
 
 # --- units ---------------------------------------------------------------------------------------
@@ -174,30 +208,49 @@ CELLS = Quantity(
     "cells/uL", {"/ml": 1e-3, "10^9/l": 1e3, "10^3/ul": 1e3, "k/ul": 1e3, "10^6/l": 1.0, "/mm3": 1.0}
 )
 SHARE = Quantity("% of lymphocytes", {"%": 1.0, "percent": 1.0, "%lymphocytes": 1.0})
-COUNT = Quantity("10^9/L", {"10^3/ul": 1.0, "k/ul": 1.0, "10^3/mm3": 1.0, "k/mm3": 1.0, "g/l": 1.0, "/nl": 1.0,
-                            "/ul": 1e-3, "/mm3": 1e-3, "10^6/l": 1e-3, "/l": 1e-9})  # fmt: skip
+COUNT = Quantity(
+    "10^9/L",
+    {
+        "10^3/ul": 1.0,
+        "k/ul": 1.0,
+        "10^3/mm3": 1.0,
+        "k/mm3": 1.0,
+        "g/l": 1.0,
+        "/nl": 1.0,
+        "/ul": 1e-3,
+        "/mm3": 1e-3,
+        "10^6/l": 1e-3,
+        "/l": 1e-9,
+    },
+)
 ENZYME = Quantity("U/L", {"iu/l": 1.0, "ukat/l": 60.0})
 SALT = Quantity("mmol/L", {"meq/l": 1.0})
 
 QUANTITIES: Mapping[str, tuple[str, Mapping[str, Quantity]]] = {
     "kinetics": ("assay", {"QPCR": COPIES, "FLOW": CELLS}),
-    "pd": ("parameter", {"CD7POS_ABS": CELLS, "LYM_ABS": CELLS, "CD3POS_CD7NEG_ABS": CELLS, "CD7POS_PCT": SHARE}),
-    "labs": ("test", {
-        **dict.fromkeys(("ANC", "ALC", "PLT", "WBC"), COUNT),
-        **dict.fromkeys(("ALT", "AST", "ALP", "GGT", "CK", "LDH"), ENZYME),
-        **dict.fromkeys(("K", "SODIUM"), SALT),
-        "HGB": Quantity("g/L", {"g/dl": 10.0, "mmol/l": 16.114}),
-        "ALB": Quantity("g/L", {"g/dl": 10.0}),
-        "CRP": Quantity("mg/L", {"mg/dl": 10.0, "ug/ml": 1.0}),
-        "FERRITIN": Quantity("ug/L", {"ng/ml": 1.0, "mg/l": 1e3}),
-        "BILI": Quantity("umol/L", {"mg/dl": 17.10}),
-        "CREAT": Quantity("umol/L", {"mg/dl": 88.42, "mmol/l": 1e3}),
-        "CA": Quantity("mmol/L", {"mg/dl": 0.2495}),
-        "GLUC": Quantity("mmol/L", {"mg/dl": 0.0555}),
-        "MG": Quantity("mmol/L", {"mg/dl": 0.4114}),
-        "FIBRINO": Quantity("g/L", {"mg/dl": 0.01}),
-    }),
-}  # fmt: skip
+    "pd": (
+        "parameter",
+        {"CD7POS_ABS": CELLS, "LYM_ABS": CELLS, "CD3POS_CD7NEG_ABS": CELLS, "CD7POS_PCT": SHARE},
+    ),
+    "labs": (
+        "test",
+        {
+            **dict.fromkeys(("ANC", "ALC", "PLT", "WBC"), COUNT),
+            **dict.fromkeys(("ALT", "AST", "ALP", "GGT", "CK", "LDH"), ENZYME),
+            **dict.fromkeys(("K", "SODIUM"), SALT),
+            "HGB": Quantity("g/L", {"g/dl": 10.0, "mmol/l": 16.114}),
+            "ALB": Quantity("g/L", {"g/dl": 10.0}),
+            "CRP": Quantity("mg/L", {"mg/dl": 10.0, "ug/ml": 1.0}),
+            "FERRITIN": Quantity("ug/L", {"ng/ml": 1.0, "mg/l": 1e3}),
+            "BILI": Quantity("umol/L", {"mg/dl": 17.10}),
+            "CREAT": Quantity("umol/L", {"mg/dl": 88.42, "mmol/l": 1e3}),
+            "CA": Quantity("mmol/L", {"mg/dl": 0.2495}),
+            "GLUC": Quantity("mmol/L", {"mg/dl": 0.0555}),
+            "MG": Quantity("mmol/L", {"mg/dl": 0.4114}),
+            "FIBRINO": Quantity("g/L", {"mg/dl": 0.01}),
+        },
+    ),
+}
 """Column that tells what is measured, and the quantity of each of its words."""
 
 _LIMITS = ("lloq", "lod", "lln", "uln")
@@ -247,26 +300,34 @@ def convert_units(table: Table) -> None:
 def _convert(table: Table, positions: npt.NDArray[np.intp], quantity: Quantity, kind: str, unit: str) -> None:
     factor = quantity.factor(unit)
     if factor is None:
-        severity = "error" if table.name == "labs" else "warning"
-        note = Note(rule="UNIT-UNKNOWN", severity=severity, message=f"no known unit of {kind}",
-                    fix=f"convert the value to {quantity.unit}")  # fmt: skip
-        for position in positions if severity == "error" else positions[:1]:
-            table.note(int(position), "unit", note)
+        _unknown_unit(table, positions, quantity, kind)
         return
     own = _limits_in_schema_unit(table, kind, quantity.unit)
     table.values["unit"][positions] = quantity.unit
-    for position in map(int, positions):
+    for position in positions.tolist():
         value = table.values["value"][position]
         if factor == 1.0 or np.isnan(value):
-            table.note(position, "unit", Note(rule="D08-OTHER-UNIT", severity="repair", new_value=quantity.unit,
-                                              message=f"{unit} is {factor:g} {quantity.unit}"))  # fmt: skip
+            table.repair(
+                position, "unit", "D08-OTHER-UNIT", quantity.unit, f"{unit} is {factor:g} {quantity.unit}"
+            )
         else:
             table.values["value"][position] = converted(value, factor)
-            table.note(position, "value", Note(
-                rule="D08-OTHER-UNIT", severity="repair", new_value=shown(converted(value, factor)),
-                message=f"{unit} is converted to {quantity.unit} (x {factor:g})"))  # fmt: skip
+            table.repair(position, "value", "D08-OTHER-UNIT", shown(converted(value, factor)),
+                         f"{unit} is converted to {quantity.unit} (x {factor:g})")  # fmt: skip
         if factor != 1.0:
             _convert_limits(table, position, factor, own)
+
+
+def _unknown_unit(table: Table, positions: npt.NDArray[np.intp], quantity: Quantity, kind: str) -> None:
+    """Laboratory grades need the unit; a kinetics or CD7+ table may keep to another unit throughout."""
+    message, fix = f"no known unit of {kind}", f"convert the value to {quantity.unit}"
+    where = np.zeros(len(table.rows), dtype=bool)
+    if table.name == "labs":
+        where[positions] = True
+        table.refuse(where, "unit", "UNIT-UNKNOWN", message, fix)
+    else:
+        where[positions[:1]] = True
+        table.warn(where, "unit", "UNIT-UNKNOWN", f"{message}; the values are used as they are", fix)
 
 
 def converted(value: float, factor: float) -> float:
@@ -287,21 +348,34 @@ def _convert_limits(table: Table, position: int, factor: float, own: Mapping[str
         limit = float(table.values[name][position])
         if limit > 0 and limit not in known:
             table.values[name][position] = converted(limit, factor)
-            table.note(position, name, Note(rule="D08-OTHER-UNIT", severity="repair",
-                                            new_value=shown(converted(limit, factor)),
-                                            message="the limit is converted with its value"))  # fmt: skip
+            table.repair(position, name, "D08-OTHER-UNIT", shown(converted(limit, factor)),
+                         "the limit is converted with its value")  # fmt: skip
 
 
 # --- impossible values ---------------------------------------------------------------------------
 
 POSSIBLE: Mapping[str, Mapping[str, tuple[float, float]]] = {
     "labs": {
-        "ANC": (0, 100), "ALC": (0, 500), "WBC": (0, 1000), "PLT": (0, 3000), "HGB": (20, 300), "CRP": (0, 1000),
-        "FERRITIN": (0, 1e6), "ALT": (0, 5e4), "AST": (0, 5e4), "BILI": (1, 1500), "CREAT": (9, 3000),
+        "ANC": (0, 100),
+        "ALC": (0, 500),
+        "WBC": (0, 1000),
+        "PLT": (0, 3000),
+        "HGB": (20, 300),
+        "CRP": (0, 1000),
+        "FERRITIN": (0, 1e6),
+        "ALT": (0, 5e4),
+        "AST": (0, 5e4),
+        "BILI": (1, 1500),
+        "CREAT": (9, 3000),
     },
     "kinetics": {"QPCR": (0, 1e7), "FLOW": (0, 1e6)},
-    "pd": {"CD7POS_ABS": (0, 1e6), "LYM_ABS": (0, 1e6), "CD3POS_CD7NEG_ABS": (0, 1e6), "CD7POS_PCT": (0, 100)},
-}  # fmt: skip
+    "pd": {
+        "CD7POS_ABS": (0, 1e6),
+        "LYM_ABS": (0, 1e6),
+        "CD3POS_CD7NEG_ABS": (0, 1e6),
+        "CD7POS_PCT": (0, 100),
+    },
+}
 """What a value can be in the unit of the schema; beyond it, the unit is wrong or the value is."""
 
 POSSIBLE_COLUMNS: Mapping[str, Mapping[str, tuple[float, float]]] = {
@@ -342,24 +416,35 @@ def impossible_values(table: Table) -> None:
 def _impossible(
     table: Table, wrong: npt.NDArray[np.bool_], column: str, what: str, low: float, high: float
 ) -> None:
-    table.refuse(wrong, column, "D09-IMPOSSIBLE-VALUE", f"impossible for {what} ({low:g} to {high:g})",
-                 "correct the value or its unit")  # fmt: skip
+    table.refuse(
+        wrong,
+        column,
+        "D09-IMPOSSIBLE-VALUE",
+        f"impossible for {what} ({low:g} to {high:g})",
+        "correct the value or its unit",
+    )
 
 
 def unusual_words(table: Table) -> None:
-    """Words outside the schema's usual ones in columns that endpoints look words up in: said once each."""
-    for name, usual in _looked_up(table).items():
-        words, first = np.unique(
-            np.array([word or "" for word in table.words(name)], dtype=str), return_index=True
-        )
-        for word, position in zip(words.tolist(), first, strict=True):
-            if word and squeezed(word) not in usual:
-                table.note(int(position), name, Note(rule="TERM-UNUSUAL", severity="warning",
-                           message=f"not one of the usual words ({', '.join(QUANTITIES[table.name][1])}); used as it is"))  # fmt: skip
+    """Words that no endpoint will find, in columns where endpoints look words up: said once each."""
+    if table.name in QUANTITIES and table.has(QUANTITIES[table.name][0]):
+        which, quantities = QUANTITIES[table.name]
+        known = (*quantities, *_UNITLESS) if table.name == "labs" else tuple(quantities)
+        _say_once(table, which, lambda word: word in known, f"not one of {', '.join(known)}")
+    for name in VISITS:
+        if table.has(name):
+            _say_once(
+                table, name, lambda word: visit_label(word) is not None, "no visit label such as D28, M3, SCR"
+            )
 
 
-def _looked_up(table: Table) -> dict[str, set[str]]:
-    if table.name not in QUANTITIES or not table.has(QUANTITIES[table.name][0]):
-        return {}
-    which, quantities = QUANTITIES[table.name]
-    return {which: {squeezed(word) for word in (*quantities, "INR", "APTT")}}
+_UNITLESS = ("INR", "APTT")
+
+
+def _say_once(table: Table, column: str, usual: Callable[[str], bool], message: str) -> None:
+    words = pd.Series(table.words(column)).dropna().drop_duplicates()
+    where = np.zeros(len(table.rows), dtype=bool)
+    where[[position for position, word in words.items() if not usual(word)]] = True
+    table.warn(
+        where, column, "TERM-UNUSUAL", f"{message}; used as it is", "correct it if it means one of them"
+    )

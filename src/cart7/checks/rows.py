@@ -26,8 +26,13 @@ def check_rows(table: Table) -> None:
     if table.name == "products" and table.has("volume_ml"):
         low, high = BAG_VOLUME_ML
         volume = table.values["volume_ml"]
-        table.warn((volume < low) | (volume > high), "volume_ml", "D26-BAG-VOLUME",
-                   f"the bag volume is outside {low:g} to {high:g} mL", "check it against the bag record")  # fmt: skip
+        table.warn(
+            (volume < low) | (volume > high),
+            "volume_ml",
+            "D26-BAG-VOLUME",
+            f"the bag volume is outside {low:g} to {high:g} mL",
+            "check it against the bag record",
+        )
     if table.name == "subjects":
         _dates_in_order(table, "leukapheresis_date", "infusion_date", impossible=True)
         _dates_in_order(table, "consent_date", "infusion_date")
@@ -56,8 +61,13 @@ def _no_end(table: Table) -> None:
     if not ends or not table.has("ongoing"):
         return
     no_end = (table.words("ongoing") == "N") & np.all([table.blank(name) for name in ends], axis=0)
-    table.warn(no_end, ends[0], "D04-NO-END", "the event has no end though it is not ongoing",
-               "fill in the end, or set ongoing to Y")  # fmt: skip
+    table.warn(
+        no_end,
+        ends[0],
+        "D04-NO-END",
+        "the event has no end though it is not ongoing",
+        "fill in the end, or set ongoing to Y",
+    )
 
 
 def _touching(table: Table) -> None:
@@ -65,11 +75,16 @@ def _touching(table: Table) -> None:
     if not table.has("aesi", "start_day", "end_day"):
         return
     sound = ~table.wrong & ~table.missing("aesi")
-    spans = pd.DataFrame({
-        "subject_id": table.words("subject_id"), "aesi": table.words("aesi"),
-        "start": table.numbers("start_day"), "end": table.numbers("end_day"), "ongoing": table.words("ongoing"),
-        "position": np.arange(len(table.rows)),
-    })[sound].dropna(subset=["subject_id", "start"])  # fmt: skip
+    spans = pd.DataFrame(
+        {
+            "subject_id": table.words("subject_id"),
+            "aesi": table.words("aesi"),
+            "start": table.numbers("start_day"),
+            "end": table.numbers("end_day"),
+            "ongoing": table.words("ongoing"),
+            "position": np.arange(len(table.rows)),
+        }
+    )[sound].dropna(subset=["subject_id", "start"])
     spans.loc[spans["end"].isna() & (spans["ongoing"] == "Y"), "end"] = np.inf
     spans["end"] = spans["end"].fillna(spans["start"]).clip(lower=spans["start"])
     spans = spans.sort_values(["subject_id", "aesi", "start", "position"])
@@ -79,8 +94,13 @@ def _touching(table: Table) -> None:
     touched = np.append(touches[1:], False)
     hit = np.zeros(len(table.rows), dtype=bool)
     hit[spans["position"].to_numpy(dtype=int)[touches | touched]] = True
-    table.warn(hit, "start_day", "D16-TOUCHING-RECORDS", "another record of this event touches this one",
-               "they count as one episode; merge them if they are one event")  # fmt: skip
+    table.warn(
+        hit,
+        "start_day",
+        "D16-TOUCHING-RECORDS",
+        "another record of this event touches this one",
+        "they count as one episode; merge them if they are one event",
+    )
 
 
 def _dates_in_order(table: Table, first: str, then: str, *, impossible: bool = False) -> None:
@@ -95,12 +115,22 @@ def _infused_and_dated(table: Table) -> None:
     if not table.has("infused", "infusion_date"):
         return
     infused = table.words("infused")
-    table.warn((infused == "Y") & table.blank("infusion_date"), "infusion_date", "INFUSION-DATE",
-               "the subject is infused and has no infusion date; no day can be derived", "fill it in")  # fmt: skip
-    table.warn((infused == "N") & ~table.missing("infusion_date"), "infusion_date", "INFUSION-DATE",
-               "the subject is not infused and has an infusion date", "correct one of them")  # fmt: skip
+    table.warn(
+        (infused == "Y") & table.blank("infusion_date"),
+        "infusion_date",
+        "INFUSION-DATE",
+        "the subject is infused and has no infusion date; no day can be derived",
+        "fill it in",
+    )
+    table.warn(
+        (infused == "N") & ~table.missing("infusion_date"),
+        "infusion_date",
+        "INFUSION-DATE",
+        "the subject is not infused and has an infusion date",
+        "correct one of them",
+    )
 
 
 def dates(table: Table, column: str) -> npt.NDArray[np.datetime64]:
     """Complete dates of a column; NaT elsewhere, so that every comparison with it is false."""
-    return to_datetime(pd.Series(table.words(column), dtype=object)).to_numpy(dtype="datetime64[ns]")
+    return np.array(to_datetime(pd.Series(table.words(column), dtype=object)), dtype="datetime64[ns]")

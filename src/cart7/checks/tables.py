@@ -62,6 +62,7 @@ class Table:
     problems: list[Problem] = field(default_factory=list)
     values: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     wrong: npt.NDArray[np.bool_] = field(init=False)
+    refused: dict[str, set[int]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.wrong = np.zeros(len(self.rows), dtype=bool)
@@ -87,11 +88,15 @@ class Table:
 
     def missing(self, column: str) -> npt.NDArray[np.bool_]:
         """Where a column has no value."""
-        return np.asarray(pd.isna(self.values[column]), dtype=bool) if self.has(column) else self.wrong | True
+        if not self.has(column):
+            return np.ones(len(self.rows), dtype=bool)
+        return np.array(pd.isna(self.values[column]), dtype=bool)
 
     def blank(self, column: str) -> npt.NDArray[np.bool_]:
-        """Where a column has no value and none could be meant: an unreadable cell is not blank."""
-        return self.missing(column) & np.array([_empty(cell) for cell in self.cells[column]], dtype=bool)
+        """Where a column has no value and none was meant: a cell that was refused is not blank."""
+        blank = self.missing(column)
+        blank[sorted(self.refused.get(column, ()))] = False
+        return blank
 
     def subject(self, position: int) -> str | None:
         """Whose row it is."""
@@ -104,12 +109,21 @@ class Table:
             cell = self.cells[column][position]
         self.problems.append(
             Problem(
-                table=self.name, row=int(self.rows[position]), subject_id=self.subject(position), column=column,
-                value=None if cell is None else found(cell), new_value=note.new_value,
-                severity=note.severity, rule=note.rule, message=note.message, fix=note.fix,
+                table=self.name,
+                row=int(self.rows[position]),
+                subject_id=self.subject(position),
+                column=column,
+                value=None if cell is None else found(cell),
+                new_value=note.new_value,
+                severity=note.severity,
+                rule=note.rule,
+                message=note.message,
+                fix=note.fix,
             )
-        )  # fmt: skip
-        self.wrong[position] |= note.severity == "error"
+        )
+        if note.severity == "error":
+            self.wrong[position] = True
+            self.refused.setdefault(column or "", set()).add(position)
 
     def warn(self, where: npt.ArrayLike, column: str, rule: str, message: str, fix: str = "") -> None:
         """Put the same warning on every row where `where` is true."""
@@ -123,20 +137,22 @@ class Table:
         for position in np.flatnonzero(np.asarray(where)):
             self.note(int(position), column, note)
 
+    def repair(self, position: int, column: str, rule: str, new_value: str, message: str) -> None:
+        """Say that a value is used instead of the one found."""
+        self.note(position, column, Note(rule=rule, severity="repair", message=message, new_value=new_value))
+
     def frame(self) -> pd.DataFrame:
         """The sound rows: words and dates as text, whole numbers Int64, days and floats float64."""
         sound = ~self.wrong
         index = pd.Index(self.rows[sound], name="row")
-        columns = {name: _series(values[sound], self.schema.columns[name], index)
-                   for name, values in self.values.items()}  # fmt: skip
+        columns = {
+            name: _series(values[sound], self.schema.columns[name], index)
+            for name, values in self.values.items()
+        }
         columns |= {
             name: pd.Series(values[sound], index=index, dtype=object) for name, values in self.extra.items()
         }
         return pd.DataFrame(columns, index=index)
-
-
-def _empty(cell: object) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
 
 
 def _series(values: npt.NDArray[Any], column: Column, index: pd.Index) -> pd.Series:
@@ -181,15 +197,27 @@ def _named(table: str, titles: Sequence[str], schema: TableSchema) -> tuple[list
             near = get_close_matches(title.casefold(), list(free), n=1, cutoff=0.85)
             if near:
                 problems.append(
-                    Problem(table=table, column=title, severity="warning", rule="COLUMN-MISSPELT",
-                            message="this column is not in the schema; it is kept but not used",
-                            fix=f"did you mean {near[0]}?")
-                )  # fmt: skip
+                    Problem(
+                        table=table,
+                        column=title,
+                        severity="warning",
+                        rule="COLUMN-MISSPELT",
+                        message="this column is not in the schema; it is kept but not used",
+                        fix=f"did you mean {near[0]}?",
+                    )
+                )
         elif name != title:
             problems.append(
-                Problem(table=table, column=name, value=title, new_value=name, severity="repair", rule="COLUMN-NAME",
-                        message="the name of the column is written otherwise")
-            )  # fmt: skip
+                Problem(
+                    table=table,
+                    column=name,
+                    value=title,
+                    new_value=name,
+                    severity="repair",
+                    rule="COLUMN-NAME",
+                    message="the name of the column is written otherwise",
+                )
+            )
         names.append(name or title)
     return names, problems
 
@@ -203,9 +231,13 @@ def without_subject_id(table: Table) -> bool:
     if "subject_id" in table.cells:
         return False
     table.problems.append(
-        Problem(table=table.name, column="subject_id", rule="COLUMN-NO-SUBJECT-ID",
-                message="the column subject_id is not there; every table needs it")
-    )  # fmt: skip
+        Problem(
+            table=table.name,
+            column="subject_id",
+            rule="COLUMN-NO-SUBJECT-ID",
+            message="the column subject_id is not there; every table needs it",
+        )
+    )
     return True
 
 
@@ -292,19 +324,27 @@ def _one_key(table: Table, positions: Sequence[int], columns: Sequence[str]) -> 
     for place, position in enumerate(positions):
         if contents[place] in contents[:place]:
             first = int(table.rows[positions[contents.index(contents[place])]])
-            table.note(position, None, Note(
-                rule="D01-REPEATED-ROW", severity="error", message=f"the row repeats line {first + 1}",
-                fix="delete the copy"))  # fmt: skip
+            table.note(
+                position,
+                None,
+                Note(
+                    rule="D01-REPEATED-ROW",
+                    severity="error",
+                    message=f"the row repeats line {first + 1}",
+                    fix="delete the copy",
+                ),
+            )
     if all(content == contents[0] for content in contents):
         return
     lines = ", ".join(str(int(table.rows[position]) + 1) for position in positions)
     key = ", ".join(table.schema.key)
     differ = [name for place, name in enumerate(columns) if len({content[place] for content in contents}) > 1]
     note = Note(
-        rule="D02-SAME-KEY", severity="error",
+        rule="D02-SAME-KEY",
+        severity="error",
         message=f"lines {lines} have the same key ({key}) and differ in {', '.join(differ)}",
         fix="keep the right one; none of them is used",
-    )  # fmt: skip
+    )
     for position in positions:
         cell = (
             table.cells[differ[0]][position] if differ[0] in table.cells else table.extra[differ[0]][position]
