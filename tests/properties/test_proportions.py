@@ -92,4 +92,5 @@ def test_both_posterior_intervals_hold_the_stated_probability(counts, level):
     for low, high in ((belief.low, belief.high), (belief.hpd_low, belief.hpd_high)):
         above_low = proportions.posterior(x, n, threshold=low).prob_greater
         above_high = proportions.posterior(x, n, threshold=high).prob_greater
-        assert above_low - above_high == pytest.approx(level, abs=1e-12)
+        # With every subject responding the density is endless at 1, where doubles are 1e-16 apart.
+        assert above_low - above_high == pytest.approx(level, abs=1e-10)
