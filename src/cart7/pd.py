@@ -24,6 +24,7 @@ from cart7.stats import proportions, summaries, survival_curves
 __all__ = ["DepletionResult", "PdRules", "VisitResult", "Window", "by_visit", "depletion"]
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
+Floats: TypeAlias = NDArray[np.float64]
 Texts: TypeAlias = NDArray[np.object_]
 CensoringEvent = Literal["HSCT", "NEW_THERAPY", "SECOND_INFUSION", "PROGRESSION", "WITHDRAWAL"]
 
@@ -39,6 +40,7 @@ USUAL_UNITS = {
 }
 
 UNKNOWN_UNIT = "unit not stated"
+NOBODY = summaries.describe(())
 
 _ARITHMETIC = ("mean", "sd", "se", "cv_percent", "mean_ci_low", "mean_ci_high")
 _GEOMETRIC = ("geo_mean", "geo_sd", "geo_cv_percent")
@@ -47,7 +49,7 @@ _VISIT_COLUMNS = (
     "subject_id", "parameter", "visit", "day", "value", "log_value", "blq", "baseline", "change",
     "percent_change", "log10_change", "note",
 )  # fmt: skip
-_SAMPLE_COLUMNS = ("subject_id", "parameter", "day", "value", "log_value", "blq", "lloq")
+_SAMPLE_COLUMNS = ("subject_id", "parameter", "day", "value", "log_value", "blq", "lloq", "unit")
 _SUMMARY_COLUMNS = (
     "parameter", "visit", "group", "statistic_of", "n", "n_blq", *_ARITHMETIC, *_ORDER, *_GEOMETRIC, "note",
 )  # fmt: skip
@@ -532,39 +534,43 @@ def _summary(
 ) -> pd.DataFrame:
     """One row per parameter, visit, group and statistic."""
     place = pd.Series(np.arange(len(course.people)), index=course.people["subject_id"])
-    cells = dict(list(table.groupby(_VISIT)))
+    who = place.reindex(table["subject_id"]).to_numpy()
+    numbers = {name: table[name].to_numpy(dtype=float) for name in (*STATISTICS, "log_value", "blq")}
+    cells = table.groupby(_VISIT).indices
     groups = derive.groups(course.people, by)
     rows = []
     for parameter, visit in visits:
-        cell = cells.get((parameter, visit), table.iloc[:0])
-        who = place.reindex(cell["subject_id"]).to_numpy()
+        cell = cells.get((parameter, visit), np.empty(0, dtype=np.intp))
         percent = _unit(course.units, parameter).startswith("%")
         for group, member in groups:
-            mine = cell[member[who]]
+            mine = {name: column[cell[member[who[cell]]]] for name, column in numbers.items()}
             for statistic in STATISTICS:
                 row = {"parameter": parameter, "visit": visit, "group": group, "statistic_of": statistic}
                 rows.append(row | _line(mine, statistic, percent, rules))
     return pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS)).astype({"n": "int64", "n_blq": "int64"})
 
 
-def _line(samples: pd.DataFrame, statistic: str, percent: bool, rules: PdRules) -> dict[str, Any]:
-    """Descriptive line of one statistic in one cell of the summary."""
-    there = samples[samples[statistic].notna()]
-    line = summaries.describe(there[statistic], conf_level=CONF_LEVEL, quantile_type=rules.quantile_type)
-    row: dict[str, Any] = {"n": line.n, "n_blq": int(there["blq"].sum())}
+def _line(mine: Mapping[str, Floats], statistic: str, percent: bool, rules: PdRules) -> dict[str, Any]:
+    """Descriptive line of one statistic of the samples in one cell of the summary."""
+    there = ~np.isnan(mine[statistic])
+    line = summaries.describe(
+        mine[statistic][there], conf_level=CONF_LEVEL, quantile_type=rules.quantile_type
+    )
+    logs = mine["log_value"][there]
+    of_value = statistic == "value" and not np.isnan(logs).any()
+    geometric = summaries.describe(logs, conf_level=CONF_LEVEL) if of_value else NOBODY
+    row: dict[str, Any] = {"n": line.n, "n_blq": int(mine["blq"][there].sum())}
     row |= {name: getattr(line, name) for name in (*_ARITHMETIC, *_ORDER)}
-    logs = there["log_value"] if statistic == "value" and there["log_value"].notna().all() else ()
-    geometric = summaries.describe(logs, conf_level=CONF_LEVEL)
     row |= {name: getattr(geometric, name) for name in _GEOMETRIC}
     outside = statistic == "value" and percent and (line.mean_ci_low < 0 or line.mean_ci_high > 100)
-    notes = [
-        (line.n == 0, "no sample" if samples.empty else "not defined for any sample"),
+    notes = (
+        (line.n == 0, "not defined for any sample" if there.size else "no sample"),
         (line.n == 1, "one value: no spread"),
         (line.n > 1 and np.isnan(line.cv_percent), "mean is 0: no coefficient of variation"),
-        (line.n > 0 and statistic == "value" and not len(logs), "geometric: a value is 0 or without LLOQ"),
+        (line.n > 0 and statistic == "value" and not of_value, "geometric: a value is 0 or without LLOQ"),
         (line.n > 0 and statistic != "value", "geometric statistics are of the value only"),
         (outside, "t interval of the mean leaves 0-100 %"),
-    ]
+    )
     return row | {"note": "; ".join(text for holds, text in notes if holds)}
 
 
