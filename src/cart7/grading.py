@@ -158,6 +158,50 @@ def icaht_thrombocytopenia(
     return graded
 
 
+CELLS_PER_UL = {
+    "10^9/l": 1000.0, "10*9/l": 1000.0, "10e9/l": 1000.0, "x10^9/l": 1000.0, "x10e9/l": 1000.0,
+    "giga/l": 1000.0, "10^3/ul": 1000.0, "10*3/ul": 1000.0, "x10^3/ul": 1000.0, "k/ul": 1000.0,
+    "cells/ul": 1.0, "/ul": 1.0, "1/ul": 1.0, "/mm3": 1.0, "/mm^3": 1.0, "cells/mm3": 1.0, "10^6/l": 1.0,
+}  # fmt: skip
+"""Factor of each unit of a cell count to cells/uL, in lower case."""
+
+
+def cells_per_ul(values: pd.Series, units: pd.Series, *, rows: pd.Series) -> pd.Series:
+    """Cell counts in cells/uL.
+
+    Parameters
+    ----------
+    values, units : Series
+        Counts and their units, in any of `CELLS_PER_UL` (case and blanks do not matter).
+    rows : Series
+        Row of each value in its table, for the message.
+
+    Raises
+    ------
+    DataError
+        Naming every row whose unit is not known.
+
+    Examples
+    --------
+    >>> cells_per_ul(pd.Series([0.5]), pd.Series(["10^9/L"]), rows=pd.Series([1])).tolist()
+    [500.0]
+    """
+    written = units.map(
+        lambda unit: "" if unit is None else str(unit).replace(" ", "").replace("µ", "u").lower()
+    )
+    factor = written.map(CELLS_PER_UL).astype(float)
+    known = ", ".join(("10^9/L", "10^3/uL", "cells/uL"))
+    problems = [
+        Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNIT-UNKNOWN",
+                message=f"the unit of a cell count must be known, such as {known}")
+        for row, unit in zip(rows[factor.isna()], units[factor.isna()], strict=True)
+    ]  # fmt: skip
+    if problems:
+        raise DataError(problems)
+    # 0.29 x 1000 is 290.00000000000006 in binary; a count has no such digits.
+    return (values * factor).round(6)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Counts:
     """Blood counts on a grid of subjects (rows) by days 0 to 100, and when observation ends."""

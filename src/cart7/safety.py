@@ -1,0 +1,1326 @@
+"""Safety: which adverse events count, how many subjects had them, how often, and which were dose-limiting.
+
+Here: treatment-emergent events from partial dates, the overview and term tables, exposure-adjusted rates,
+episodes of CRS, ICANS and HLH, dose-limiting toxicity, and haematotoxicity of a study's laboratory table.
+Not here: grades from components (`grading`), counting and intervals (`stats`), pages (`report`).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, emergence, grading, records, results
+from cart7.results import EndpointResult
+from cart7.stats import counting, proportions, rates
+
+Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+UNCODED = "UNCODED"
+HAEMATOLOGICAL_TERMS = (
+    "Neutrophil count decreased", "Platelet count decreased", "Lymphocyte count decreased",
+    "White blood cell decreased", "White blood cell count decreased", "CD4 lymphocytes decreased",
+    "Anemia", "Anaemia", "Neutropenia", "Thrombocytopenia", "Lymphopenia", "Leukopenia", "Leucopenia",
+    "Hemoglobin decreased", "Haemoglobin decreased", "Pancytopenia", "Cytopenia",
+)  # fmt: skip
+CATEGORIES = ("CRS", "ICANS", "HLH")
+
+
+# ---------------------------------------------------------------------------------------- rules
+
+
+def _interval_method(value: str) -> str:
+    if value not in proportions.METHODS:
+        raise ValueError(f"ci_method must be one of {', '.join(proportions.METHODS)}; got {value!r}")
+    return value
+
+
+class SafetyRules(BaseModel):
+    """Choices of the analysis plan that change adverse-event numbers.
+
+    Parameters
+    ----------
+    reference : str
+        Date column of `subjects` from which events are treatment-emergent and risk begins.
+    window_days : float, optional
+        Last day after infusion on which an event that starts is treatment-emergent; None sets no limit.
+    year_days : float
+        Days per person-year.
+    cytopenia_terms : tuple of str
+        Preferred terms that are cytopenias, beside those marked in `aesi`.
+    infection_soc : str
+        System organ class whose events are infections, beside those marked in `aesi`.
+    prolonged_after_day : float
+        A cytopenia of grade 3 or more that is present after this day is prolonged.
+    gap_days : float
+        Records of one category at most so many days apart are one episode (`special_interest`).
+    conf_level : float
+        Two-sided level of all intervals.
+    ci_method : str
+        Interval of proportions, a method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    reference: str = "infusion_date"
+    window_days: float | None = Field(default=None, ge=0)
+    year_days: float = Field(default=365.25, gt=0)
+    cytopenia_terms: tuple[str, ...] = (*HAEMATOLOGICAL_TERMS, "Febrile neutropenia")
+    infection_soc: str = "Infections and infestations"
+    prolonged_after_day: float = Field(default=28, ge=0)
+    gap_days: float = Field(default=1, ge=0)
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(_interval_method)
+
+
+class DltRules(BaseModel):
+    """What makes an adverse event dose-limiting and a subject evaluable. A protocol must state its own.
+
+    Parameters
+    ----------
+    window_days : float
+        The window is day 0 to this day after infusion, both included.
+    min_dose_fraction : float
+        Least part of the planned dose that makes a subject without a DLT evaluable.
+    aesi_grade3_days : float
+        CRS or ICANS of grade 3 is dose-limiting when it lasts longer, in calendar days.
+    other_grade3_days : float
+        Another event of grade 3 is dose-limiting when it lasts longer, in calendar days.
+    haematological_terms : tuple of str
+        Preferred terms judged by persistence: dose-limiting at grade 4, still present after the window.
+    conf_level : float
+        Two-sided level of the interval.
+    upper_level : float
+        Level of the one-sided upper limit.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    window_days: float = Field(default=28, gt=0)
+    min_dose_fraction: float = Field(default=0.8, ge=0, le=1)
+    aesi_grade3_days: float = Field(default=3, ge=0)
+    other_grade3_days: float = Field(default=7, ge=0)
+    haematological_terms: tuple[str, ...] = HAEMATOLOGICAL_TERMS
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    upper_level: float = Field(default=0.95, gt=0.5, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(_interval_method)
+
+
+# -------------------------------------------------------------------------------------- results
+
+_RATE = ("estimate", "ci_low", "ci_high")
+_GE3 = ("grade_ge3_estimate", "grade_ge3_ci_low", "grade_ge3_ci_high")
+_INCIDENCE = ("incidence_rate", "incidence_ci_low", "incidence_ci_high")
+_EVENT = ("event_rate", "event_ci_low", "event_ci_high")
+_GRADES = (*(f"grade_{grade}" for grade in range(1, 6)), "grade_missing", "grade_ge3")
+_SPANS = tuple(f"{what}_{stat}" for what in ("onset", "duration") for stat in ("median", "min", "max"))
+_DAY_COLUMNS = (
+    "first_day", "start_day", "end_day", "onset_day", "duration_days", "total_days", "followup_days", *_SPANS,
+    "total_days_median", "days_le_500", "days_le_100", "recovery_day",
+)  # fmt: skip
+_UNITS = {
+    **dict.fromkeys(_DAY_COLUMNS, "days"),
+    **dict.fromkeys(("person_years", "followup_years"), "years"),
+    **dict.fromkeys((*_INCIDENCE, *_EVENT), "1/100 person-years"),
+}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SafetyResult(EndpointResult):
+    """What the results of this room share: how their frames become long rows."""
+
+    analysis: ClassVar[str]
+    stats: ClassVar[tuple[str, ...]]
+    subject_stats: ClassVar[tuple[str, ...]]
+    estimated: ClassVar[tuple[str, ...]] = _RATE
+    summary_population: ClassVar[str] = ""
+    reasons: ClassVar[Mapping[str, str]] = {}
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        """Word of each row of `summary` and of `subjects`."""
+        raise TypeError(f"{type(self).__name__} has no long form")
+
+    def _long(self) -> list[pd.DataFrame]:
+        row, subject_row = self._params()
+        summary, subjects = self.summary, self.subjects
+        return [
+            results.long_rows(
+                summary, analysis=self.analysis, param=row, stats=self.stats, units=_UNITS,
+                population=self.summary_population or self.population, group=summary["group"],
+                method=dict.fromkeys(self.estimated, summary.get("method", "")),
+            ),
+            results.long_rows(
+                subjects, analysis=self.analysis, param=subject_row, stats=self.subject_stats, units=_UNITS,
+                population=self.population, subject_id=subjects["subject_id"], reasons=self.reasons,
+            ),
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OverviewResult(SafetyResult):
+    """Overall summary of adverse events.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, n_events (treatment-emergent records), max_grade, note.
+    summary : DataFrame
+        row, group, n, n_subjects, n_events, estimate (a fraction), ci_low, ci_high, conf_level, method, note.
+    """
+
+    title: ClassVar[str] = "Adverse events: overview"
+    analysis: ClassVar[str] = "safety.overview"
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *_RATE)
+    subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade")
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return self.summary["row"], "any_teae"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TermResult(SafetyResult):
+    """Adverse events by system organ class and preferred term.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, soc, pt, n_events, max_grade, first_day (days since infusion), note: a row per subject
+        and term.
+    summary : DataFrame
+        level (ANY, SOC, PT), soc, pt, group, n, n_subjects, n_events, grade_1 .. grade_5, grade_missing,
+        grade_ge3, estimate (a fraction), ci_low, ci_high, conf_level, method, note.
+    """
+
+    title: ClassVar[str] = "Adverse events by system organ class and preferred term"
+    analysis: ClassVar[str] = "safety.by_term"
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *_GRADES, *_RATE)
+    subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade", "first_day")
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return _term(self.summary), _term(self.subjects)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExposureAdjustedResult(SafetyResult):
+    """Adverse events per 100 person-years.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, followup_days (first to last day at risk, both included), note.
+    summary : DataFrame
+        level, soc, pt, group, n, n_first (subjects with a first event under risk), person_years (to the
+        first event), incidence_rate, incidence_ci_low, incidence_ci_high, n_events, followup_years,
+        event_rate, event_ci_low, event_ci_high (rates per 100 person-years), conf_level, method, note.
+    """
+
+    title: ClassVar[str] = "Adverse events per 100 person-years"
+    analysis: ClassVar[str] = "safety.exposure_adjusted"
+    stats: ClassVar[tuple[str, ...]] = (
+        "n", "n_first", "person_years", *_INCIDENCE, "n_events", "followup_years", *_EVENT
+    )  # fmt: skip
+    subject_stats: ClassVar[tuple[str, ...]] = ("followup_days",)
+    estimated: ClassVar[tuple[str, ...]] = (*_INCIDENCE, *_EVENT)
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return _term(self.summary), "ANY"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EpisodesResult(SafetyResult):
+    """Episodes of one adverse event of special interest.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, category, episode (1, 2 ...), start_day, end_day (days since infusion), ongoing (1, 0),
+        max_grade, n_records, duration_days, note: a row per episode.
+    summary : DataFrame
+        category, group (`ALL`), n_subjects, n_episodes.
+    """
+
+    title: ClassVar[str] = "Episodes"
+    analysis: ClassVar[str] = "safety.episodes"
+    stats: ClassVar[tuple[str, ...]] = ("n_subjects", "n_episodes")
+    subject_stats: ClassVar[tuple[str, ...]] = (
+        "start_day", "end_day", "ongoing", "max_grade", "n_records", "duration_days"
+    )  # fmt: skip
+    estimated: ClassVar[tuple[str, ...]] = ()
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        episode = self.subjects["category"] + ":" + self.subjects["episode"].astype(str)
+        return self.summary["category"], episode
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SpecialInterestResult(SafetyResult):
+    """CRS, ICANS and HLH: incidence, onset and duration.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, category, n_episodes, onset_day (days since infusion), duration_days (both of the first
+        episode), total_days, max_grade, ongoing (1, 0), note: who had it.
+    summary : DataFrame
+        category, group, n, n_subjects, n_episodes, estimate, ci_low, ci_high, n_grade_ge3,
+        grade_ge3_estimate, grade_ge3_ci_low, grade_ge3_ci_high (fractions), median, min and max of onset
+        and duration, total_days_median (days, among those who had it), conf_level, method, note.
+    """
+
+    title: ClassVar[str] = "Adverse events of special interest"
+    analysis: ClassVar[str] = "safety.special_interest"
+    stats: ClassVar[tuple[str, ...]] = (
+        "n", "n_subjects", "n_episodes", *_RATE, "n_grade_ge3", *_GE3, *_SPANS, "total_days_median"
+    )  # fmt: skip
+    subject_stats: ClassVar[tuple[str, ...]] = (
+        "n_episodes", "onset_day", "duration_days", "total_days", "max_grade", "ongoing"
+    )  # fmt: skip
+    estimated: ClassVar[tuple[str, ...]] = (*_RATE, *_GE3)
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return self.summary["category"], self.subjects["category"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DltResult(SafetyResult):
+    """Dose-limiting toxicity among the evaluable.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, evaluable, dlt (1, 0, missing), reason (of the DLT, or of not being evaluable), note.
+    summary : DataFrame
+        group, n_infused, n (evaluable), n_dlt, estimate (a fraction), ci_low, ci_high, upper_one_sided,
+        conf_level, method, note.
+    source : str
+        `adjudicated` (the `dlt` table) or `derived` (from adverse events).
+    """
+
+    title: ClassVar[str] = "Dose-limiting toxicity"
+    analysis: ClassVar[str] = "safety.dose_limiting_toxicity"
+    stats: ClassVar[tuple[str, ...]] = ("n_infused", "n", "n_dlt", *_RATE, "upper_one_sided")
+    subject_stats: ClassVar[tuple[str, ...]] = ("evaluable", "dlt", "reason")
+    estimated: ClassVar[tuple[str, ...]] = (*_RATE, "upper_one_sided")
+    summary_population: ClassVar[str] = "DLT_EVALUABLE"
+    reasons: ClassVar[Mapping[str, str]] = {"reason": "evaluable, no DLT"}
+    source: str = "adjudicated"
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return "DLT", "DLT"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IcahtResult(SafetyResult):
+    """Haematotoxicity (ICAHT) graded from the neutrophils of the laboratory table.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, days_le_500, days_le_100 (longest period on days 0 to 30), early_grade, late_grade,
+        recovery_day (first of 3 consecutive days above 500/uL), note.
+    summary : DataFrame
+        group, n, n_graded, n_grade_ge3 (early), estimate (a fraction of those graded), ci_low, ci_high,
+        conf_level, method, note.
+    """
+
+    title: ClassVar[str] = "Haematotoxicity (ICAHT)"
+    analysis: ClassVar[str] = "safety.icaht"
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_graded", "n_grade_ge3", *_RATE)
+    subject_stats: ClassVar[tuple[str, ...]] = (
+        "days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"
+    )  # fmt: skip
+    reasons: ClassVar[Mapping[str, str]] = {"recovery_day": "no recovery from 500/uL or below seen by day 30"}
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return "ICAHT", "ICAHT"
+
+
+def _term(frame: pd.DataFrame) -> pd.Series:
+    """One word per row of a term table: ANY, the class, or class|term."""
+    words = [
+        "|".join(filter(None, (soc, pt))) or "ANY" for soc, pt in zip(frame["soc"], frame["pt"], strict=True)
+    ]
+    return pd.Series(words, index=frame.index, dtype=object)
+
+
+# ----------------------------------------------------------------------------- public functions
+
+
+def treatment_emergent(
+    adverse_events: Table,
+    subjects: Table,
+    *,
+    rules: SafetyRules | None = None,
+    events: Table | None = None,
+) -> pd.DataFrame:
+    """Dates and days of every adverse event, and whether it is treatment-emergent.
+
+    Parameters
+    ----------
+    adverse_events : DataFrame or sequence of AdverseEvent
+        `start_date`, `end_date` (ISO 8601, may be partial) or `start_day`, `end_day` (days since infusion;
+        they count where filled); optional `grade`, `baseline_grade`, `treatment_emergent` (Y, N, 1, 0:
+        taken as it stands).
+    subjects : DataFrame or sequence of Subject
+        `infused`, `infusion_date`; optional `death_date`, `followup_end_date`, `data_cutoff`.
+    rules : SafetyRules, optional
+        `reference` and `window_days` matter here.
+    events : DataFrame or sequence of StudyEvent, optional
+        DEATH and LAST_CONTACT, where `subjects` has no dates for them.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `adverse_events` in their order with `start`, `end` (datetime64), `start_imputed`,
+        `end_imputed` ("", "D" day imputed, "M" month and day), `start_day`, `end_day` (days since infusion),
+        `treatment_emergent` (bool) and `note` (a query, or why the record does not count).
+
+    Raises
+    ------
+    ValueError
+        If `rules.reference` is not a column of `subjects`.
+    DataError
+        If a number column holds text, or a subject stands twice.
+
+    Notes
+    -----
+    A partial start is the first day it allows, or the infusion date where that lies in its range; a partial
+    end the last day it allows, or an earlier death or end of follow-up in its range. A complete date is never
+    changed. In this order: not infused, no; ended before the reference date, no; start unknown, yes; started
+    on the reference date or later (and not after the window), yes; started before, yes when the grade rose or
+    either grade is missing, provided that a `baseline_grade` column is there; else no.
+
+    References
+    ----------
+    ICH E9 (1998), treatment emergent. Same dates and flags as R admiral 1.5 (`derive_vars_dt`,
+    `derive_var_trtemfl`).
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["001"], "infusion_date": ["2024-03-15"]})
+    >>> found = treatment_emergent(
+    ...     pd.DataFrame({"subject_id": ["001", "001"], "start_date": ["2024-03", "2024-02-27"]}), subjects)
+    >>> found[["start_day", "start_imputed", "treatment_emergent"]].values.tolist()
+    [[0.0, 'D', True], [-17.0, '', False]]
+    """
+    rules = rules or SafetyRules()
+    course = emergence.course(subjects, events, reference=rules.reference)
+    timed, given = emergence.timed(adverse_events, course, window_days=rules.window_days)
+    frame = timed[[*given, *(name for name in emergence.TIMED if name not in given)]]
+    return frame.set_axis(adverse_events.index) if isinstance(adverse_events, pd.DataFrame) else frame
+
+
+def overview(
+    adverse_events: Table,
+    subjects: Table,
+    *,
+    by: str | None = "dose_level",
+    rules: SafetyRules | None = None,
+    events: Table | None = None,
+) -> OverviewResult:
+    """Subjects and events per line of the overall summary, by group.
+
+    Parameters
+    ----------
+    adverse_events, subjects, rules, events
+        As in `treatment_emergent`, and of the events `pt`, `soc`, `serious`, `related_cart`, `related_ld`
+        (anything but NOT RELATED or N counts as related, blank included), `aesi`, `outcome`, `dlt`.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives `ALL` only.
+
+    Returns
+    -------
+    OverviewResult
+        Treatment-emergent records only; the denominator is everybody in `subjects`. A line whose column was
+        not collected is missing, with a note.
+
+    Raises
+    ------
+    ValueError
+        If `by` or `rules.reference` is not a column of `subjects`.
+
+    References
+    ----------
+    FDA, Standard Safety Tables and Figures: Integrated Guide (2022), table 6.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"subject_id": ["1", "1"], "start_day": [2, 5], "grade": [1, 4]})
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": "Y"})
+    >>> overview(events, subjects, by=None).summary.loc[:1, ["row", "n_subjects", "n_events"]].values.tolist()
+    [['any_teae', 1.0, 2.0], ['any_teae_grade_ge3', 1.0, 1.0]]
+    """
+    rules = rules or SafetyRules()
+    found = _counting(adverse_events, subjects, events, rules)
+    groups = _groups(found.course.subjects, by)
+    lines = _overview_lines(found, rules)
+    row = np.concatenate([np.full(int(line.sum()), number) for number, line in enumerate(lines.values())])
+    picked = np.concatenate([np.flatnonzero(line) for line in lines.values()])
+    cells = found.cells(row, picked)
+    counts = counting.count(cells, groups.members, len(lines))
+    summary = groups.unfold(
+        pd.DataFrame({"row": list(lines)}),
+        n_subjects=counts.n_subjects.astype(float), n_events=counts.n_records.astype(float),
+    )  # fmt: skip
+    _add_proportion(summary, "n_subjects", "n", rules, _RATE)
+    summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
+    _leave_open(summary, found.collected)
+    return OverviewResult(
+        subjects=_subject_counts(found), summary=summary, excluded=found.excluded, rules=rules,
+        population=derive.population(found.course.subjects),
+    )  # fmt: skip
+
+
+def by_term(
+    adverse_events: Table,
+    subjects: Table,
+    *,
+    by: str | None = "dose_level",
+    rules: SafetyRules | None = None,
+    events: Table | None = None,
+) -> TermResult:
+    """Subjects by system organ class and preferred term, each once per row at the worst grade.
+
+    Parameters
+    ----------
+    adverse_events, subjects, rules, events, by
+        As in `overview`; a blank `soc` or `pt` is UNCODED and counts in the rows above it.
+
+    Returns
+    -------
+    TermResult
+        The ANY row, then each class followed by its terms: most subjects in `ALL` first, ties by name in
+        byte order, UNCODED last. Every row is there for every group. `grade_missing` counts subjects
+        without any known grade in the row; `grade_ge3` uses known grades.
+
+    Raises
+    ------
+    ValueError
+        If `by` or `rules.reference` is not a column of `subjects`.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"subject_id": ["1", "1"], "start_day": [2, 5], "grade": [1, 4],
+    ...                        "soc": "Vascular disorders", "pt": "Hypotension"})
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": "Y"})
+    >>> table = by_term(events, subjects, by=None).summary
+    >>> table[["level", "n_subjects", "n_events", "grade_1", "grade_4"]].values.tolist()
+    [['ANY', 1, 2, 0, 1], ['SOC', 1, 2, 0, 1], ['PT', 1, 2, 0, 1]]
+    """
+    rules = rules or SafetyRules()
+    found = _counting(adverse_events, subjects, events, rules)
+    groups = _groups(found.course.subjects, by)
+    terms = _terms(found)
+    counts = counting.count(terms.cells, groups.members, len(terms.rows))
+    grades = {f"grade_{grade}": counts.at_grade[:, :, grade] for grade in range(1, counting.GRADES + 1)}
+    summary = groups.unfold(
+        terms.rows, n_subjects=counts.n_subjects, n_events=counts.n_records, **grades,
+        grade_missing=counts.at_grade[:, :, 0], grade_ge3=counts.at_grade[:, :, 3:].sum(axis=2),
+    )  # fmt: skip
+    _add_proportion(summary, "n_subjects", "n", rules, _RATE)
+    summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
+    return TermResult(
+        subjects=_subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
+        population=derive.population(found.course.subjects),
+    )  # fmt: skip
+
+
+def exposure_adjusted(
+    adverse_events: Table,
+    subjects: Table,
+    *,
+    by: str | None = "dose_level",
+    rules: SafetyRules | None = None,
+    events: Table | None = None,
+) -> ExposureAdjustedResult:
+    """First events and all events per 100 person-years, in the rows of `by_term`.
+
+    Parameters
+    ----------
+    adverse_events, subjects, rules, events, by
+        As in `by_term`. Risk begins on the reference date and ends at the earlier of death and the end of
+        follow-up (`death_date`, `followup_end_date` of `subjects`, else DEATH and LAST_CONTACT of `events`,
+        else `data_cutoff`), both days included.
+
+    Returns
+    -------
+    ExposureAdjustedResult
+        Rates per 100 person-years with exact Poisson intervals; those of all events suppose that the events
+        of a subject are independent.
+
+    Raises
+    ------
+    ValueError
+        If `by` or `rules.reference` is not a column of `subjects`.
+
+    Notes
+    -----
+    Incidence: subjects with a first event over the time to it. An onset before the reference date counts on
+    that day; a subject whose onsets are all unknown, or after the end of risk, adds time and no event.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"subject_id": ["1"], "start_day": [9]})
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infusion_date": "2024-01-01",
+    ...                          "followup_end_date": "2024-12-31"})
+    >>> row = exposure_adjusted(events, subjects, by=None).summary.iloc[0]
+    >>> f"{row.n_first} in {row.person_years:.3f} years: {row.incidence_rate:.1f} per 100"
+    '1 in 1.029 years: 97.1 per 100'
+    """
+    rules = rules or SafetyRules()
+    found = _counting(adverse_events, subjects, events, rules)
+    course = found.course
+    groups = _groups(course.subjects, by)
+    terms = _terms(found)
+    n_rows = len(terms.rows)
+    start = np.where(course.infused, course.reference, np.nan)
+    n_first, days = counting.time_to_first(
+        terms.cells, groups.members, n_rows, start=start, end=course.risk_end
+    )
+    at_risk = np.where(np.isnan(start), 0.0, np.maximum(course.risk_end - start + 1, 0))
+    followup = np.array([at_risk[member].sum() for member in groups.members])
+    summary = groups.unfold(terms.rows, n_first=n_first, person_years=days / rules.year_days)
+    _add_rate(summary, "n_first", "person_years", rules, _INCIDENCE)
+    summary["n_events"] = counting.count(terms.cells, groups.members, n_rows).n_records.ravel()
+    summary["followup_years"] = np.tile(followup / rules.year_days, n_rows)
+    _add_rate(summary, "n_events", "followup_years", rules, _EVENT)
+    summary["conf_level"] = rules.conf_level
+    summary["method"] = "exact Poisson; all events taken as independent"
+    unknown = summary["person_years"].isna()
+    summary["note"] = np.select(
+        [unknown, summary["followup_years"] == 0],
+        ["end of follow-up unknown for a subject of this group", "no time at risk"], "",
+    )  # fmt: skip
+    subject = pd.DataFrame({"subject_id": course.subjects["subject_id"], "followup_days": at_risk})
+    subject["note"] = np.where(np.isnan(at_risk), "end of follow-up unknown", "")
+    return ExposureAdjustedResult(
+        subjects=subject, summary=summary, excluded=found.excluded, rules=rules,
+        population=derive.population(course.subjects),
+    )  # fmt: skip
+
+
+def episodes(
+    adverse_events: Table,
+    subjects: Table | None = None,
+    *,
+    category: str,
+    gap_days: float = 1,
+    events: Table | None = None,
+) -> EpisodesResult:
+    """Records of one adverse event of special interest merged into episodes.
+
+    Parameters
+    ----------
+    adverse_events : DataFrame or sequence of AdverseEvent
+        As in `treatment_emergent`, with `aesi`.
+    subjects : DataFrame or sequence of Subject, optional
+        As in `treatment_emergent`; without it all records count and only `start_day`, `end_day` are read.
+    category : str
+        Value of `aesi`; `HLH` and `IEC-HS` are the same.
+    gap_days : float, default 1
+        A record that starts at most so many days after the end so far belongs to the same episode.
+    events : DataFrame or sequence of StudyEvent, optional
+        As in `treatment_emergent`.
+
+    Returns
+    -------
+    EpisodesResult
+        A record without any start is in `.excluded`; one without an end is ongoing and ends with the risk
+        (without `subjects`: missing). Duration = end - start + 1 days.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"subject_id": "1", "aesi": "CRS", "start_day": [2, 6, 20],
+    ...                        "end_day": [5, 8, 21], "grade": [1, 3, 1]})
+    >>> episodes(events, category="CRS").subjects[["start_day", "end_day", "max_grade"]].values.tolist()
+    [[2.0, 8.0, 3.0], [20.0, 21.0, 1.0]]
+    """
+    rules = SafetyRules(gap_days=gap_days)
+    if subjects is None:
+        found = emergence.all_records(adverse_events)
+    else:
+        found = _counting(adverse_events, subjects, events, rules)
+    mine = _in_category(found.table, category)
+    merged, undated = _episodes(found, mine, rules.gap_days)
+    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
+    merged.insert(0, "subject_id", ids[merged.pop("who")])
+    merged.insert(1, "category", category)
+    summary = pd.DataFrame(
+        {"category": [category], "group": [derive.ALL], "n_subjects": [merged["subject_id"].nunique()],
+         "n_episodes": [len(merged)], "note": [""]}
+    )  # fmt: skip
+    excluded = results.concat([found.excluded, undated], results.EXCLUDED_COLUMNS)
+    return EpisodesResult(
+        subjects=merged, summary=summary, excluded=excluded, rules=rules,
+        population=derive.population(found.course.subjects),
+    )  # fmt: skip
+
+
+def special_interest(
+    adverse_events: Table,
+    subjects: Table,
+    *,
+    by: str | None = "dose_level",
+    rules: SafetyRules | None = None,
+    events: Table | None = None,
+) -> SpecialInterestResult:
+    """CRS, ICANS and HLH: who had it, how severe, when it began and how long it lasted.
+
+    Parameters
+    ----------
+    adverse_events, subjects, rules, events, by
+        As in `overview`; `rules.gap_days` merges records into episodes.
+
+    Returns
+    -------
+    SpecialInterestResult
+        Onset and duration are of a subject's first episode, the grade is the worst of all records. A subject
+        whose records have no start is counted, without onset.
+
+    Raises
+    ------
+    ValueError
+        If `by` or `rules.reference` is not a column of `subjects`.
+
+    Examples
+    --------
+    >>> events = pd.DataFrame({"subject_id": ["1"], "aesi": "CRS", "start_day": [2], "end_day": [5]})
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": "Y"})
+    >>> crs = special_interest(events, subjects, by=None).summary.iloc[0]
+    >>> f"{crs.n_subjects} of {crs.n}, onset day {crs.onset_median:g}, {crs.duration_median:g} days"
+    '1 of 2, onset day 2, 4 days'
+    """
+    rules = rules or SafetyRules()
+    found = _counting(adverse_events, subjects, events, rules)
+    groups = _groups(found.course.subjects, by)
+    per_category = [_affected(found, category, rules) for category in CATEGORIES]
+    affected = pd.concat([frame for frame, _ in per_category], ignore_index=True)
+    summary = pd.concat([_category_summary(affected, category, groups, rules) for category in CATEGORIES])
+    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
+    affected.insert(0, "subject_id", ids[affected.pop("who")])
+    undated = [rows for _, rows in per_category]
+    return SpecialInterestResult(
+        subjects=affected, summary=summary.reset_index(drop=True), rules=rules,
+        excluded=results.concat([found.excluded, *undated], results.EXCLUDED_COLUMNS),
+        population=derive.population(found.course.subjects),
+    )  # fmt: skip
+
+
+def dose_limiting_toxicity(
+    subjects: Table,
+    *,
+    dlt: Table | None = None,
+    adverse_events: Table | None = None,
+    events: Table | None = None,
+    by: str | None = "dose_level",
+    rules: DltRules | None = None,
+) -> DltResult:
+    """Dose-limiting toxicity among evaluable subjects, adjudicated or derived from adverse events.
+
+    Parameters
+    ----------
+    subjects : DataFrame or sequence of Subject
+        As in `treatment_emergent`, and `planned_dose_1e6_kg`, `actual_dose_1e6_kg` (a dose that is unknown is
+        not judged).
+    dlt : DataFrame or sequence of DltAssessment, optional
+        The adjudicated table: `evaluable`, `dlt`, `dlt_term`, `not_evaluable_reason`. It counts when given.
+    adverse_events : DataFrame or sequence of AdverseEvent, optional
+        Used without `dlt`: as in `treatment_emergent`, with `pt`, `grade`, `related_cart`, `aesi` and optional
+        `related_disease`.
+    events : DataFrame or sequence of StudyEvent, optional
+        DEATH, LAST_CONTACT, NEW_THERAPY.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives `ALL` only.
+    rules : DltRules, optional
+        The clauses; the default is a common set, a protocol must state its own.
+
+    Returns
+    -------
+    DltResult
+        `n` counts the evaluable. `reason` is the term and clause of a DLT, or why a subject is not evaluable:
+        the first of NOT_INFUSED, UNDERDOSED, NEW_THERAPY, DEATH, LOST_TO_FOLLOW_UP.
+
+    Raises
+    ------
+    ValueError
+        If neither `dlt` nor `adverse_events` is given, or `by` is not a column of `subjects`.
+
+    Notes
+    -----
+    Day 0 is the infusion; the window is day 0 to 28, both included. An event is dose-limiting when it begins
+    in the window, is related to the CAR-T cells, is not due to the disease, and is: grade 5; CRS or ICANS of
+    grade 4, or of grade 3 for more than 3 calendar days; haematological of grade 4 and present after day 28;
+    another event of grade 4, or of grade 3 for more than 7 days. Duration = end - start + 1, beyond the window
+    too; an ongoing event ends at the last contact. A missing grade is no DLT but a query. Evaluable: infused,
+    and a DLT or a complete window (last contact on day 28 or later, no new therapy by then, no earlier death,
+    at least 80 % of the planned dose).
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": "Y"})
+    >>> table = pd.DataFrame({"subject_id": ["1", "2"], "evaluable": "Y", "dlt": ["N", "Y"]})
+    >>> row = dose_limiting_toxicity(subjects, dlt=table, by=None).summary.iloc[0]
+    >>> f"{row.n_dlt} of {row.n}, one-sided upper limit {row.upper_one_sided:.3f}"
+    '1 of 2, one-sided upper limit 0.975'
+    """
+    rules = rules or DltRules()
+    course = emergence.course(subjects, events)
+    excluded = results.excluded_frame()
+    if dlt is not None:
+        judged, excluded = _adjudicated(dlt, course)
+    elif adverse_events is not None:
+        judged = _judged(adverse_events, course, events, rules)
+    else:
+        raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
+    groups = _groups(course.subjects, by)
+    evaluable = (judged["evaluable"] == 1).to_numpy()
+    toxic = evaluable & (judged["dlt"] == 1).to_numpy()
+    summary = pd.DataFrame({"group": groups.labels})
+    for name, flag in (("n_infused", course.infused), ("n", evaluable), ("n_dlt", toxic)):
+        summary[name] = (groups.members & flag).sum(axis=1)
+    _add_proportion(summary, "n_dlt", "n", rules, _RATE)
+    counts = (summary["n_dlt"], summary["n"])
+    upper = proportions.interval(*counts, method=rules.ci_method, conf_level=2 * rules.upper_level - 1)[1]
+    summary.insert(summary.columns.get_loc("conf_level"), "upper_one_sided", upper)
+    summary["note"] = np.where(summary["n"] == 0, "nobody evaluable", "")
+    return DltResult(
+        subjects=judged, summary=summary, excluded=excluded, rules=rules,
+        population=derive.population(course.subjects), source="derived" if dlt is None else "adjudicated",
+    )  # fmt: skip
+
+
+def icaht(
+    labs: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    by: str | None = "dose_level",
+    rules: SafetyRules | None = None,
+) -> IcahtResult:
+    """Early and late haematotoxicity grade of each subject from the ANC of the laboratory table.
+
+    Parameters
+    ----------
+    labs : DataFrame or sequence of LabResult
+        `test` (ANC), `value`, `unit` (10^9/L, 10^3/uL, cells/uL, ...), `day` (days since infusion) or
+        `sample_date`.
+    subjects : DataFrame or sequence of Subject
+        As in `treatment_emergent`.
+    events : DataFrame or sequence of StudyEvent, optional
+        DEATH and LAST_CONTACT end observation; PROGRESSION, NEW_THERAPY, HSCT and SECOND_INFUSION end the
+        late period.
+    by : str or None
+        Column of `subjects` that defines the groups of `.summary`.
+    rules : SafetyRules, optional
+        `conf_level` and `ci_method`.
+
+    Returns
+    -------
+    IcahtResult
+        Grades by `grading.icaht_neutropenia`; the longest period at or below a threshold joins periods with
+        at most 2 days above between them.
+
+    Raises
+    ------
+    DataError
+        If an ANC has a unit that is not known, naming every such row.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": "1", "test": "ANC", "day": range(31), "unit": "10^9/L",
+    ...                      "value": [0.3] * 14 + [1.2] * 17})
+    >>> graded = icaht(labs, pd.DataFrame({"subject_id": ["1"], "infused": "Y"})).subjects
+    >>> graded[["days_le_500", "early_grade", "recovery_day"]].values.tolist()
+    [[14.0, 3.0, 14.0]]
+    """
+    rules = rules or SafetyRules()
+    course = emergence.course(subjects, events)
+    table = course.subjects
+    samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
+    samples = derive.with_day(samples, table, date="sample_date")
+    anc = samples[(samples["test"] == "ANC") & samples["value"].notna()]
+    anc, excluded = _usable(anc, table)
+    counts = pd.DataFrame(
+        {"subject_id": anc["subject_id"], "day": anc["day"],
+         "anc_cells_per_ul": grading.cells_per_ul(anc["value"], anc["unit"], rows=anc["row"])}
+    )  # fmt: skip
+    days = derive.first_event_days(events, table)
+    therapies = days[["NEW_THERAPY", "HSCT", "SECOND_INFUSION"]].min(axis=1)
+    observed = pd.DataFrame(
+        {"subject_id": table["subject_id"], "last_followup_day": course.end, "death_day": course.death,
+         "next_therapy_day": therapies.to_numpy(), "progression_day": days["PROGRESSION"].to_numpy()}
+    )  # fmt: skip
+    graded = grading.icaht_neutropenia(counts, observed)[["subject_id", *IcahtResult.subject_stats, "note"]]
+    graded.loc[~course.infused, "note"] = "not infused"
+    return IcahtResult(
+        subjects=graded, summary=_icaht_summary(graded, _groups(table, by), rules), excluded=excluded,
+        rules=rules, population=derive.population(table),
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------ groups and intervals
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Groups:
+    """Groups of subjects, `ALL` last."""
+
+    labels: list[str]
+    members: Flags  # groups by subjects
+
+    def unfold(self, rows: pd.DataFrame, **columns: npt.NDArray[Any]) -> pd.DataFrame:
+        """Each row of a table once per group, with `group`, `n` and the columns (rows by groups)."""
+        frame = rows.loc[rows.index.repeat(len(self.labels))].reset_index(drop=True)
+        frame["group"] = np.tile(np.array(self.labels, dtype=object), len(rows))
+        frame["n"] = np.tile(self.members.sum(axis=1), len(rows))
+        for name, values in columns.items():
+            frame[name] = values.ravel()
+        return frame
+
+
+def _groups(subjects: pd.DataFrame, by: str | None) -> _Groups:
+    found = derive.groups(subjects, by)
+    return _Groups(labels=[label for label, _ in found], members=np.array([member for _, member in found]))
+
+
+def _counting(
+    adverse_events: Table, subjects: Table, events: Table | None, rules: SafetyRules
+) -> emergence.Records:
+    return emergence.emergent(
+        adverse_events, subjects, events, reference=rules.reference, window_days=rules.window_days
+    )
+
+
+def _add_proportion(
+    summary: pd.DataFrame, x: str, n: str, rules: SafetyRules | DltRules, names: tuple[str, str, str]
+) -> None:
+    """Append x / n as a fraction with its interval, and how it was made."""
+    events, total = summary[x].to_numpy(dtype=float), summary[n].to_numpy(dtype=float)
+    summary[names[0]] = np.divide(events, total, out=np.full(len(total), np.nan), where=total > 0)
+    summary[names[1]], summary[names[2]] = proportions.interval(
+        events, total, method=rules.ci_method, conf_level=rules.conf_level
+    )
+    for name in ("conf_level", "method"):
+        if name in summary.columns:
+            summary[name] = summary.pop(name)
+    summary["conf_level"] = rules.conf_level
+    summary["method"] = rules.ci_method
+
+
+def _add_rate(
+    summary: pd.DataFrame, x: str, years: str, rules: SafetyRules, names: tuple[str, str, str]
+) -> None:
+    """Append the rate per 100 person-years with its exact Poisson interval."""
+    events, time = summary[x].to_numpy(dtype=float), summary[years].to_numpy(dtype=float)
+    low, high = rates.interval(events, time, conf_level=rules.conf_level)
+    rate = np.divide(events, time, out=np.full(len(time), np.nan), where=time > 0)
+    for name, value in zip(names, (rate, low, high), strict=True):
+        summary[name] = 100 * value
+
+
+# --------------------------------------------------------------------------------- which line, which term
+
+
+def _among(column: pd.Series, words: Iterable[str]) -> Flags:
+    """Whether each value is one of the words, whatever its case."""
+    wanted = {word.casefold() for word in words}
+    hits = [value for value in column.dropna().unique() if str(value).casefold() in wanted]
+    found: Flags = column.isin(hits).to_numpy(dtype=bool)
+    return found
+
+
+def _related(column: pd.Series) -> Flags:
+    """Anything but NOT RELATED or N is related, blank included."""
+    return ~_among(column, ("NOT RELATED", "N"))
+
+
+def _in_category(table: pd.DataFrame, category: str) -> Flags:
+    """Records of one category of `aesi`; IEC-HS is the newer name of HLH."""
+    same = ("HLH", "IEC-HS") if category in ("HLH", "IEC-HS") else (category,)
+    return _among(table["aesi"], same)
+
+
+def _overview_lines(found: emergence.Records, rules: SafetyRules) -> dict[str, Flags]:
+    """The records of each line of the overview, in the order of the table."""
+    table = found.table
+    grade = table["grade"].to_numpy()
+    severe = grade >= 3
+    related, serious = _related(table["related_cart"]), _among(table["serious"], ("Y",))
+    crs, icans = _in_category(table, "CRS"), _in_category(table, "ICANS")
+    infection = _in_category(table, "INFECTION") | _among(table["soc"], (rules.infection_soc,))
+    cytopenia = _in_category(table, "CYTOPENIA") | _among(table["pt"], rules.cytopenia_terms)
+    return {
+        "any_teae": np.ones(len(table), dtype=bool),
+        "any_teae_grade_ge3": severe,
+        "any_teae_grade_missing": np.isnan(grade),
+        "related_cart_teae": related,
+        "related_cart_teae_grade_ge3": related & severe,
+        "related_ld_teae": _related(table["related_ld"]),
+        "serious_teae": serious,
+        "serious_related_cart_teae": serious & related,
+        "fatal_teae": (grade == 5) | _among(table["outcome"], ("FATAL",)),
+        "dlt": _among(table["dlt"], ("Y",)),
+        "crs_any": crs,
+        "crs_grade_ge3": crs & severe,
+        "icans_any": icans,
+        "icans_grade_ge3": icans & severe,
+        "iec_hs_any": _in_category(table, "HLH"),
+        "infection_any": infection,
+        "infection_grade_ge3": infection & severe,
+        "cytopenia_any": cytopenia,
+        "cytopenia_grade_ge3": cytopenia & severe,
+        "prolonged_cytopenia": cytopenia & severe & _present_after(found, rules.prolonged_after_day),
+        "uncoded_any": table["pt"].isna().to_numpy(),
+    }
+
+
+_LINE_NEEDS = {
+    "serious": ("serious_teae", "serious_related_cart_teae"),
+    "dlt": ("dlt",),
+    "aesi": ("crs_any", "crs_grade_ge3", "icans_any", "icans_grade_ge3", "iec_hs_any"),
+}
+
+
+def _leave_open(summary: pd.DataFrame, collected: tuple[str, ...]) -> None:
+    """Blank the lines whose column was not collected: no record of it is not the same as none."""
+    for column, lines in _LINE_NEEDS.items():
+        if column not in collected:
+            here = summary["row"].isin(lines)
+            summary.loc[here, ["n_subjects", "n_events", *_RATE]] = np.nan
+            summary.loc[here, "note"] = f"{column} not collected"
+
+
+def _end_or_risk_end(found: emergence.Records) -> Floats:
+    """End of each record, an ongoing one ends with the risk (not before it began); NaN when unknown."""
+    start, end = found.table["start_day"].to_numpy(), found.table["end_day"].to_numpy()
+    until = found.course.risk_end[found.who]
+    ongoing = np.where(np.isnan(until), np.nan, np.fmax(until, start))
+    return np.where(np.isnan(end), ongoing, end)
+
+
+def _present_after(found: emergence.Records, day: float) -> Flags:
+    """Whether a record is still there after a day; one without any known end is."""
+    start, end = found.table["start_day"].to_numpy(), _end_or_risk_end(found)
+    present: Flags = (start > day) | (end > day) | np.isnan(end)
+    return present
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Terms:
+    """Rows of the term table in display order, with the cells of their records."""
+
+    rows: pd.DataFrame  # level, soc, pt
+    cells: counting.Cells
+
+
+def _terms(found: emergence.Records) -> _Terms:
+    """ANY, then each class with its terms: most subjects first, ties in byte order, UNCODED last."""
+    soc = found.table["soc"].fillna(UNCODED).to_numpy(dtype=object)
+    pt = found.table["pt"].fillna(UNCODED).to_numpy(dtype=object)
+    soc_code, socs = pd.factorize(soc)
+    pt_code, pts = pd.factorize(pt)
+    pair_code, pairs = pd.factorize(soc_code.astype(np.int64) * max(len(pts), 1) + pt_code)
+    pair_soc = pairs // max(len(pts), 1)
+    rows = pd.DataFrame(
+        {"level": ["ANY"] + ["SOC"] * len(socs) + ["PT"] * len(pairs),
+         "soc": ["", *socs, *socs[pair_soc]], "pt": ["", *[""] * len(socs), *pts[pairs % max(len(pts), 1)]]},
+        dtype=object,
+    )  # fmt: skip
+    every = np.arange(len(soc))
+    row = np.concatenate([np.zeros(len(soc), dtype=np.int64), 1 + soc_code, 1 + len(socs) + pair_code])
+    cells = found.cells(row, np.concatenate([every, every, every]))
+    n_subjects = np.bincount(cells.row, minlength=len(rows))
+    of_soc = dict(zip(socs, n_subjects[1 : 1 + len(socs)], strict=True))
+    order = sorted(
+        range(len(rows)),
+        key=lambda i: _display_order(rows["soc"].iloc[i], rows["pt"].iloc[i], of_soc, int(n_subjects[i])),
+    )
+    position = np.empty(len(rows), dtype=np.int64)
+    position[order] = np.arange(len(rows))
+    moved = counting.Cells(
+        row=position[cells.row], subject=cells.subject, n_records=cells.n_records, worst=cells.worst,
+        first=cells.first,
+    )  # fmt: skip
+    return _Terms(rows=rows.iloc[order].reset_index(drop=True), cells=moved)
+
+
+def _display_order(soc: str, pt: str, of_soc: Mapping[str, int], n: int) -> tuple[Any, ...]:
+    """Sort key of a row: the ANY row, then by class, the class before its terms."""
+    return (soc != "", soc == UNCODED, -of_soc.get(soc, 0), soc, pt != "", pt == UNCODED, -n, pt)
+
+
+def _subject_counts(found: emergence.Records) -> pd.DataFrame:
+    """Treatment-emergent records and worst grade of everybody."""
+    subjects = found.course.subjects
+    cells = found.cells(np.zeros(len(found.who), dtype=np.int64), np.arange(len(found.who)))
+    frame = pd.DataFrame(
+        {"subject_id": subjects["subject_id"], "n_events": 0, "max_grade": np.nan, "note": ""}
+    )
+    frame.loc[cells.subject, "n_events"] = cells.n_records
+    frame.loc[cells.subject, "max_grade"] = np.where(cells.worst > 0, cells.worst, np.nan)
+    frame["note"] = np.select(
+        [frame["n_events"] == 0, frame["max_grade"].isna()],
+        ["no treatment-emergent event", "grade missing"],
+        "",
+    )
+    return frame
+
+
+def _subject_terms(found: emergence.Records, terms: _Terms) -> pd.DataFrame:
+    """One row per subject and preferred term."""
+    cells = terms.cells
+    order = np.lexsort((cells.row, cells.subject))
+    order = order[(terms.rows["level"] == "PT").to_numpy()[cells.row[order]]]
+    frame = terms.rows.iloc[cells.row[order]][["soc", "pt"]].reset_index(drop=True)
+    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
+    frame.insert(0, "subject_id", ids[cells.subject[order]])
+    frame["n_events"] = cells.n_records[order]
+    frame["max_grade"] = np.where(cells.worst[order] > 0, cells.worst[order], np.nan)
+    frame["first_day"] = cells.first[order]
+    gaps = ((frame["max_grade"], "grade missing"), (frame["first_day"], "onset unknown"))
+    missing = [np.where(values.isna(), why, "") for values, why in gaps]
+    frame["note"] = ["; ".join(filter(None, pair)) for pair in zip(*missing, strict=True)]
+    return frame
+
+
+# ------------------------------------------------------------------------------------------- episodes
+
+
+def _episodes(found: emergence.Records, mine: Flags, gap_days: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Episodes of the picked records (column `who` for the subject), and the records without a start."""
+    table = found.table.assign(until=_end_or_risk_end(found), ongoing=found.table["end_day"].isna())
+    undated = table[mine & table["start_day"].isna()]
+    dated = table[mine & table["start_day"].notna()]
+    dated = dated.sort_values(["who", "start_day", "until"], kind="stable")
+    reach = dated["until"].fillna(np.inf)
+    so_far = reach.groupby(dated["who"]).cummax().groupby(dated["who"]).shift()
+    begins = (so_far.isna() | (dated["start_day"] > so_far + gap_days)).to_numpy(dtype=bool)
+    grouped = dated.assign(number=np.cumsum(begins), reach=reach).groupby("number", sort=True)
+    merged = pd.DataFrame(
+        {"who": grouped["who"].first(), "start_day": grouped["start_day"].min(), "end_day": grouped["reach"].max(),
+         "ongoing": grouped["ongoing"].any().astype(np.int64), "max_grade": grouped["grade"].max(),
+         "n_records": grouped.size()}
+    ).reset_index(drop=True)  # fmt: skip
+    merged.insert(1, "episode", merged.groupby("who").cumcount() + 1)
+    merged["end_day"] = merged["end_day"].where(np.isfinite(merged["end_day"]))
+    duration = merged["end_day"] - merged["start_day"] + 1
+    merged["duration_days"] = duration.where(duration >= 1)
+    gaps = (
+        (merged["end_day"].isna(), "ongoing, end of follow-up unknown"),
+        (duration < 1, "end before start"),
+        (merged["max_grade"].isna(), "grade missing"),
+    )
+    words = [np.where(missing, why, "") for missing, why in gaps]
+    merged["note"] = ["; ".join(filter(None, row)) for row in zip(*words, strict=True)]
+    return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
+
+
+def _affected(
+    found: emergence.Records, category: str, rules: SafetyRules
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Who had the category (column `who`): first episode, total days and worst grade."""
+    mine = _in_category(found.table, category)
+    merged, undated = _episodes(found, mine, rules.gap_days)
+    worst = found.table[mine].groupby("who")["grade"].max()
+    frame = pd.DataFrame({"who": worst.index.to_numpy(), "category": category}).set_index("who")
+    by_who = merged.groupby("who")
+    first = by_who.head(1).set_index("who")
+    frame["n_episodes"] = by_who.size().reindex(frame.index, fill_value=0)
+    frame["onset_day"], frame["duration_days"] = first["start_day"], first["duration_days"]
+    frame["total_days"] = (
+        by_who["duration_days"].sum(min_count=1).where(by_who["duration_days"].count() == by_who.size())
+    )
+    frame["max_grade"] = worst
+    frame["ongoing"] = by_who["ongoing"].max().reindex(frame.index).astype(float)
+    no_start = np.where(frame["n_episodes"] == 0, "start unknown", "")
+    other = first["note"].reindex(frame.index).fillna("").to_numpy(dtype=object)
+    no_grade = np.where(frame["max_grade"].isna() & (other == ""), "grade missing", "")
+    frame["note"] = ["; ".join(filter(None, row)) for row in zip(no_start, other, no_grade, strict=True)]
+    return frame.reset_index(), undated
+
+
+def _category_summary(
+    affected: pd.DataFrame, category: str, groups: _Groups, rules: SafetyRules
+) -> pd.DataFrame:
+    """Incidence, severity, onset and duration of one category in each group."""
+    mine = affected[affected["category"] == category]
+    summary = groups.unfold(pd.DataFrame({"category": [category]}))
+    inside = [mine[member[mine["who"].to_numpy()]] for member in groups.members]
+    summary["n_subjects"] = [len(frame) for frame in inside]
+    summary["n_episodes"] = [int(frame["n_episodes"].sum()) for frame in inside]
+    _add_proportion(summary, "n_subjects", "n", rules, _RATE)
+    summary["n_grade_ge3"] = [int((frame["max_grade"] >= 3).sum()) for frame in inside]
+    _add_proportion(summary, "n_grade_ge3", "n", rules, _GE3)
+    for what, column in (("onset", "onset_day"), ("duration", "duration_days")):
+        for stat in ("median", "min", "max"):
+            summary[f"{what}_{stat}"] = [float(getattr(frame[column], stat)()) for frame in inside]
+    summary["total_days_median"] = [float(frame["total_days"].median()) for frame in inside]
+    for name in ("conf_level", "method"):
+        summary[name] = summary.pop(name)
+    summary["note"] = np.select(
+        [summary["n"] == 0, summary["n_subjects"] == 0, summary[["onset_median", "duration_median"]].isna().any(axis=1)],
+        ["nobody in this group", f"nobody had {category}", "days unknown"], "",
+    )  # fmt: skip
+    return summary
+
+
+# ------------------------------------------------------------------------------- dose-limiting toxicity
+
+
+def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Flags and reasons as the adjudicated table states them."""
+    table = records.to_frame(
+        dlt, "dlt", needs=("evaluable", "dlt"), fill=("dlt_term", "not_evaluable_reason")
+    )
+    mine, others = derive.known_subjects(table, course.subjects)
+    again = mine["subject_id"].duplicated(keep=False)
+    said = mine[~again].set_index("subject_id").reindex(course.subjects["subject_id"]).reset_index()
+    flags = {"Y": 1.0, "N": 0.0}
+    evaluable, toxic = said["evaluable"].map(flags).astype(float), said["dlt"].map(flags).astype(float)
+    untreated = ~course.infused & said["row"].isna()
+    evaluable, toxic = evaluable.mask(untreated, 0.0), toxic.mask(untreated, 0.0)
+    term, why_not = said["dlt_term"].fillna(""), said["not_evaluable_reason"].fillna("")
+    reason = term.where(toxic == 1, why_not.where(evaluable != 1, "")).mask(untreated, "NOT_INFUSED")
+    unknown = evaluable.isna() | toxic.isna()
+    note = np.where(unknown, np.where(said["row"].isna(), "not in the dlt table", "not adjudicated"), "")
+    judged = pd.DataFrame(
+        {
+            "subject_id": said["subject_id"],
+            "evaluable": evaluable,
+            "dlt": toxic,
+            "reason": reason,
+            "note": note,
+        }
+    )
+    excluded = [
+        results.excluded_rows(others, "dlt", "not a subject of this analysis"),
+        results.excluded_rows(mine[again], "dlt", "several rows of this subject"),
+    ]
+    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS)
+
+
+def _judged(
+    adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
+) -> pd.DataFrame:
+    """Flags and reasons derived from adverse events, exposure and follow-up."""
+    timed, _ = emergence.timed(adverse_events, course)
+    timed = timed[timed["who"] >= 0]
+    clause = _clauses(timed, course, rules)
+    reasons = pd.Series(clause[clause != ""], index=timed.loc[clause != "", "who"], dtype=object)
+    term = timed["pt"].fillna(timed["verbatim"]).fillna(UNCODED).to_numpy(dtype=object)
+    reasons = pd.Series(
+        term[clause != ""] + ": " + reasons.to_numpy(dtype=object), index=reasons.index, dtype=object
+    )
+    queried = timed[_open_question(timed, course, rules)]
+    table = course.subjects
+    judged = pd.DataFrame({"subject_id": table["subject_id"]})
+    toxic = np.isin(np.arange(len(table)), reasons.index) & course.infused
+    why_not = _not_evaluable(course, events, rules)
+    judged["evaluable"] = (toxic | (why_not == "")).astype(float)
+    judged["dlt"] = toxic.astype(float)
+    joined = reasons.groupby(level=0, sort=True).agg("; ".join).reindex(judged.index).fillna("")
+    judged["reason"] = joined.where(toxic, pd.Series(why_not, index=judged.index))
+    open_terms = queried["pt"].fillna(UNCODED).groupby(queried["who"]).agg(", ".join).reindex(judged.index)
+    judged["note"] = ("not judged, grade or start missing: " + open_terms).fillna("")
+    return judged
+
+
+def _clauses(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> npt.NDArray[np.object_]:
+    """The clause that makes each record dose-limiting, empty where none does."""
+    grade, start = timed["grade"].to_numpy(), timed["start_day"].to_numpy()
+    last_contact = np.fmax(course.risk_end[timed["who"].to_numpy()], start)
+    end = timed["end_day"].fillna(pd.Series(last_contact, index=timed.index)).to_numpy()
+    duration = end - start + 1
+    crs, icans = _in_category(timed, "CRS"), _in_category(timed, "ICANS")
+    haematological = _among(timed["pt"], rules.haematological_terms)
+    other = ~crs & ~icans & ~haematological
+    short, long = rules.aesi_grade3_days, rules.other_grade3_days
+    cases = (
+        (grade == 5, "grade 5"),
+        (crs & (grade == 4), "CRS grade 4"),
+        (crs & (grade == 3) & (duration > short), f"CRS grade 3 for more than {short:g} days"),
+        (icans & (grade == 4), "ICANS grade 4"),
+        (icans & (grade == 3) & (duration > short), f"ICANS grade 3 for more than {short:g} days"),
+        (haematological & ~crs & ~icans & (grade == 4) & (end > rules.window_days),
+         f"haematological grade 4 present after day {rules.window_days:g}"),
+        (other & (grade == 4), "grade 4"),
+        (other & (grade == 3) & (duration > long), f"grade 3 for more than {long:g} days"),
+    )  # fmt: skip
+    words = np.select([case for case, _ in cases], [np.array(text, dtype=object) for _, text in cases], "")
+    return np.where(
+        _may_be_dose_limiting(timed, rules) & (start >= 0) & (start <= rules.window_days), words, ""
+    )
+
+
+def _may_be_dose_limiting(timed: pd.DataFrame, rules: DltRules) -> Flags:
+    """Related to the CAR-T cells and not due to the disease."""
+    return _related(timed["related_cart"]) & ~_among(timed["related_disease"], ("Y",))
+
+
+def _open_question(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> Flags:
+    """Records that could be dose-limiting but for a missing grade or start."""
+    start = timed["start_day"]
+    no_grade = timed["grade"].isna() & (start >= 0) & (start <= rules.window_days)
+    no_start = start.isna() & (timed["grade"].isna() | (timed["grade"] >= 3))
+    over_before = timed["end_day"] < 0
+    unclear = ((no_grade | no_start) & ~over_before).to_numpy(dtype=bool)
+    asked: Flags = unclear & _may_be_dose_limiting(timed, rules) & course.infused[timed["who"].to_numpy()]
+    return asked
+
+
+def _not_evaluable(
+    course: emergence.Course, events: Table | None, rules: DltRules
+) -> npt.NDArray[np.object_]:
+    """Why a subject without a DLT is not evaluable: the first reason that applies, empty for none."""
+    table = course.subjects
+    dose = {
+        name: table[name].to_numpy(dtype=float) if name in table.columns else np.full(len(table), np.nan)
+        for name in ("actual_dose_1e6_kg", "planned_dose_1e6_kg")
+    }
+    # 0.8 x 1.5 is 1.2000000000000002 in binary: exactly 80 % of the planned dose is enough.
+    enough = rules.min_dose_fraction * dose["planned_dose_1e6_kg"] * (1 - 1e-12)
+    therapy = derive.first_event_days(events, table)["NEW_THERAPY"].to_numpy()
+    reasons = (
+        (~course.infused, "NOT_INFUSED"),
+        (dose["actual_dose_1e6_kg"] < enough, "UNDERDOSED"),
+        (therapy <= rules.window_days, "NEW_THERAPY"),
+        (course.death < rules.window_days, "DEATH"),
+        (~(course.risk_end >= rules.window_days), "LOST_TO_FOLLOW_UP"),
+    )
+    return np.select([why for why, _ in reasons], [np.array(word, dtype=object) for _, word in reasons], "")
+
+
+# ------------------------------------------------------------------------------------- haematotoxicity
+
+
+def _usable(anc: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Samples of the subjects with a day, and the others as excluded."""
+    mine, others = derive.known_subjects(anc, subjects)
+    undated = mine["day"].isna()
+    excluded = [
+        results.excluded_rows(others, "labs", "not a subject of this analysis"),
+        results.excluded_rows(mine[undated], "labs", "day unknown"),
+    ]
+    return mine[~undated], results.concat(excluded, results.EXCLUDED_COLUMNS)
+
+
+def _icaht_summary(graded: pd.DataFrame, groups: _Groups, rules: SafetyRules) -> pd.DataFrame:
+    """Early grade 3 or more among those graded, by group."""
+    grade = graded["early_grade"].to_numpy()
+    summary = pd.DataFrame({"group": groups.labels, "n": groups.members.sum(axis=1)})
+    summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
+    summary["n_grade_ge3"] = (groups.members & (grade >= 3)).sum(axis=1)
+    _add_proportion(summary, "n_grade_ge3", "n_graded", rules, _RATE)
+    summary["note"] = np.where(summary["n_graded"] == 0, "nobody graded", "")
+    return summary
