@@ -190,6 +190,12 @@ def aggregate(d: ArrayLike, weights: ArrayLike | None = None, *, how: Aggregator
     return float(overall) if overall.ndim == 0 else overall
 
 
+def weighted(values: Array, weights: ArrayLike) -> Array:
+    """Geometric aggregate over the last axis without checks, for draws; NaN where one is not known."""
+    share = normalised(weights, values.shape[-1])
+    return _combine(values[..., share > 0], share[share > 0], "geometric")
+
+
 def normalised(weights: ArrayLike, size: int) -> Array:
     """Weights as shares of 1; refuses what is no set of `size` weights."""
     w = np.asarray(weights, dtype=float)
@@ -419,12 +425,13 @@ def expected_power(shape: Shape, posterior: Posterior, power: ArrayLike = 1.0) -
     --------
     >>> shape = Shape(kind="max", low=0.2, high=0.8)
     >>> f"{expected_power(shape, beta_posterior(2, 3), 0.3):.6f}"
-    '0.803447'
+    '0.836451'
     """
     powers = np.asarray(power, dtype=float)
     if not (powers >= 0).all():
         raise ValueError(f"power must be >= 0, got {power!r}")
-    exponents = np.atleast_1d(powers)
+    given = np.atleast_1d(powers)
+    exponents = np.where(given > 0, given, 1.0)
     left, right = shape.plateau
     flat = np.zeros_like(posterior.mean)
     if right > left:
@@ -436,8 +443,8 @@ def expected_power(shape: Shape, posterior: Posterior, power: ArrayLike = 1.0) -
         expected = expected + _slope(slope, posterior, exponents)
     exact = np.asarray(desirability(posterior.mean, shape))[..., None] ** exponents
     expected = np.where(posterior.spread[..., None] > 0, expected, exact)
-    expected = np.where(exponents > 0, np.clip(expected, 0.0, 1.0), 1.0)
-    expected = np.where(np.isnan(posterior.mean)[..., None] & (exponents > 0), np.nan, expected)
+    expected = np.where(np.isnan(posterior.mean)[..., None], np.nan, np.clip(expected, 0.0, 1.0))
+    expected = np.where(given > 0, expected, 1.0)
     return expected[..., 0] if powers.ndim == 0 else expected
 
 
