@@ -319,8 +319,9 @@ def _pass(
     lines, start_rule = _curve(samples, peak, substitute, dropped, choices)
     slope = _terminal_slope(samples, peak, choices)
     ending = _ending(lines, peak, slope)
-    no_samples = samples.count == 0
-    no_quant = ~no_samples & np.isnan(peak.tlast)
+    sound = faults == ""
+    no_samples = sound & (samples.count == 0)
+    no_quant = sound & ~no_samples & np.isnan(peak.tlast)
     has_area = _has_area(samples, lines, no_quant, choices.start)
     windows = tuple(
         partial_area.window_area(
@@ -331,7 +332,7 @@ def _pass(
     )  # fmt: skip
     return _Pass(
         samples=samples, faults=faults, peak=peak, dropped=dropped, lines=lines,
-        start_rule=np.where(faults == "", start_rule, ""), slope=slope, ending=ending,
+        start_rule=np.where(sound, start_rule, ""), slope=slope, ending=ending,
         no_samples=no_samples, no_quant=no_quant, has_area=has_area, windows=windows,
     )  # fmt: skip
 
@@ -502,9 +503,8 @@ def _slope_parameters(slope: TerminalSlope) -> dict[str, Any]:
 
 def _notes(done: _Pass) -> NDArray[np.str_]:
     """Codes of each profile, each with its words, separated by semicolons."""
-    sound = (done.faults == "") & ~done.no_samples
-    notes = np.where(done.no_samples, "NO_SAMPLES", "").astype("U160")
-    notes[~sound & (done.faults != "")] = done.faults[~sound & (done.faults != "")]
+    notes = np.where(done.no_samples, "NO_SAMPLES", done.faults).astype("U160")
+    sound = notes == ""
     no_start = (done.lines.count == 0) | (done.lines.time[:, 0] > 0)
     found = (
         (sound & done.no_quant, "NO_QUANT"),

@@ -166,7 +166,7 @@ def from_day_0(samples: Samples, *, carry: bool) -> Samples:
 
 def earliest(time: Floats, where: Flags) -> Any:
     """First time of each row where the condition holds; NaN where it never does."""
-    first = np.min(np.where(where, time, np.inf), axis=1)
+    first = np.min(np.where(where, time, np.inf), axis=1, initial=np.inf)
     return np.where(np.isinf(first), np.nan, first)
 
 

@@ -34,9 +34,9 @@ def total(values: Floats) -> Any:
 
 
 def packed(keep: Flags, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
-    """The kept entries of each row, moved to the left; the rest is NaN (False in arrays of flags)."""
+    """The kept entries of each row, moved to the left; the rest (at least one column) is NaN or False."""
     counts = keep.sum(axis=1)
-    width = int(counts.max(initial=0))
+    width = int(counts.max(initial=1))
     inside = np.arange(width) < counts[:, None]
     tidy = bool(np.array_equal(keep[:, :width], inside))
     order = None if tidy else np.argsort(~keep, axis=1, kind="stable")[:, :width]
