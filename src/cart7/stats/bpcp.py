@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, betaincinv, betaln, gammaln, xlog1py, xlogy
 
-from cart7.stats.survival_curves import Curve, Floats, Ints, check_level
+from cart7.stats.survival_curves import Curve, Floats, Ints
 
 METHODS = ("exact", "moments")
 ALTERNATING = 1e4  # with a larger coefficient the sum of powers loses digits and a chain takes over
@@ -90,7 +90,8 @@ def limits(
     >>> [f"{low:.3f}" for low in result.low]
     ['0.292', '0.094', '0.017', '0.000']
     """
-    check_level(conf_level)
+    if not 0 < conf_level < 1:
+        raise ValueError(f"conf_level must be strictly between 0 and 1, got {conf_level}")
     if method not in METHODS:
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     low, high = _limits(steps, 1 - conf_level, midp=midp, exact=method == "exact" and steps.n <= LARGE)

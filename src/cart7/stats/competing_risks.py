@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
 
-from cart7.stats.survival_curves import Floats, Ints, check_level, checked, merge_near_ties
+from cart7.stats.survival_curves import Floats, Ints, checked, merge_near_ties, normal_quantile
 
 VARIANCES = ("aalen", "delta")
 
@@ -162,8 +161,7 @@ def limits(estimate: Floats, variance: Floats, *, conf_level: float = 0.95) -> t
     >>> f"{low[0]:.3f} {high[0]:.3f}"
     '0.025 0.594'
     """
-    check_level(conf_level)
-    z = float(ndtri((1 + conf_level) / 2))
+    z = normal_quantile(conf_level)
     inside = (estimate > 0) & (estimate < 1)
     f = np.where(inside, estimate, 0.5)
     step = z * np.sqrt(variance) / (f * np.log(f))

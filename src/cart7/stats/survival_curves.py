@@ -77,10 +77,17 @@ def checked(time: ArrayLike, event: ArrayLike) -> tuple[Floats, NDArray[np.bool_
     return times, events
 
 
-def check_level(conf_level: float) -> None:
-    """Raise ValueError unless `conf_level` lies strictly between 0 and 1."""
+def normal_quantile(conf_level: float) -> float:
+    """Normal deviate of a two-sided level: 1.96 for 0.95; ValueError outside (0, 1).
+
+    Examples
+    --------
+    >>> f"{normal_quantile(0.95):.3f}"
+    '1.960'
+    """
     if not 0 < conf_level < 1:
         raise ValueError(f"conf_level must be strictly between 0 and 1, got {conf_level}")
+    return float(ndtri((1 + conf_level) / 2))
 
 
 def merge_near_ties(time: Floats) -> Floats:
@@ -235,10 +242,9 @@ def limits(steps: Curve, *, conf_type: str = "log-log", conf_level: float = 0.95
     >>> [f"{limit:.3f}" for limit in (low[0], high[0])]
     ['0.128', '0.961']
     """
-    check_level(conf_level)
+    z = normal_quantile(conf_level)
     if conf_type not in FORMULAS:
         raise ValueError(f"conf_type must be one of {', '.join(FORMULAS)}, got {conf_type!r}")
-    z = float(ndtri((1 + conf_level) / 2))
     s, se = steps.survival, steps.log_std_err
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = _on_scale(conf_type, s, z * se)
