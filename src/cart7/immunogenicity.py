@@ -32,6 +32,7 @@ CLASSES = (
 )  # fmt: skip
 TITER = r"^(?:1\s*:\s*)?(\d+(?:\.\d+)?)$"
 TITER_UNIT = "reciprocal dilution"
+NO_TITER = "negative sample: no titre"
 NOT_EMERGENT = "no treatment-emergent sample"
 
 _SUBJECT_COLUMNS = (
@@ -114,7 +115,8 @@ class AdaRules(BaseModel):
     @field_validator("ci_method")
     @classmethod
     def _known(cls, method: str) -> str:
-        proportions.interval(0, 1, method=method)
+        if method not in proportions.METHODS:
+            raise ValueError(f"ci_method must be one of {', '.join(proportions.METHODS)}, got {method!r}")
         return method
 
 
@@ -129,7 +131,6 @@ class ClassificationResult(results.EndpointResult):
     """
 
     title: ClassVar[str] = "Anti-CAR antibodies: classification"
-    figure: ClassVar[str] = "ada_course"
 
     rules: AdaRules
     samples: pd.DataFrame = field(repr=False)
@@ -336,8 +337,13 @@ def _with_treatment_emergence(course: _Course, rules: AdaRules) -> pd.DataFrame:
     boosted = samples["titer"] >= rules.boost_fold * samples["subject_id"].map(baseline["titer"])
     emergent = (samples["result"] == "POS") & ((status == "NEG") | boosted)
     known = samples["post"] & status.notna()
-    note = _first_reason((~samples["post"], "sample before infusion"), (status.isna(), "no baseline sample"))
-    return samples.assign(treatment_emergent=emergent.astype("float64").where(known), note=note)
+    samples = samples.assign(treatment_emergent=emergent.astype("float64").where(known))
+    early = (~samples["post"], "sample before infusion")
+    reasons = {
+        "treatment_emergent": _first_reason(early, (status.isna(), "no evaluable baseline sample")),
+        "titer": _first_reason((samples["titer"].isna(), NO_TITER)),
+    }
+    return samples.assign(note=_joined(samples, reasons, []))
 
 
 def _classes(
@@ -458,7 +464,7 @@ def _rates(
         ci_low=low,
         ci_high=high,
         conf_level=rules.conf_level,
-        method=rules.ci_method,
+        method=proportions.METHODS[rules.ci_method],
         note=table["measure"].map(_NOBODY).where(n == 0, ""),
     )
 
@@ -470,9 +476,7 @@ def _classification_long(result: ClassificationResult) -> list[pd.DataFrame]:
         summary, analysis="immunogenicity.classify", param="ADA:" + summary["classification"],
         population=result.population, group=summary["group"], stats=("n", "n_event"),
     )  # fmt: skip
-    units = dict.fromkeys(_COURSE, "days") | dict.fromkeys(
-        ("baseline_titer", "max_post_titer"), TITER_UNIT
-    )
+    units = dict.fromkeys(_COURSE, "days") | dict.fromkeys(("baseline_titer", "max_post_titer"), TITER_UNIT)
     rows = results.long_rows(
         subjects, analysis="immunogenicity.classify", param="ADA", population=result.population,
         subject_id=subjects["subject_id"], stats=_SUBJECT_COLUMNS[1:-1], units=units,
@@ -490,12 +494,11 @@ def _rate_long(result: PositiveRateResult) -> list[pd.DataFrame]:
         stats=_SUMMARY_COLUMNS[3:-3],
         method=dict.fromkeys(("estimate", "ci_low", "ci_high"), summary["method"]),
     )  # fmt: skip
-    no_titer = pd.Series("negative sample", index=subjects.index)
     rows = results.long_rows(
         subjects, analysis="immunogenicity.positive_rate", param="ADA", timepoint=subjects["visit"],
         population=result.population, subject_id=subjects["subject_id"],
         stats=("day", "result", "titer", "treatment_emergent"),
-        units={"day": "days", "titer": TITER_UNIT}, reasons={"titer": no_titer},
+        units={"day": "days", "titer": TITER_UNIT}, reasons={"titer": NO_TITER},
     )  # fmt: skip
     return [rates, rows]
 

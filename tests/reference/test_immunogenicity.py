@@ -91,7 +91,7 @@ def test_rates_equal_r_and_python(ada, subjects):
         "prevalence_any_time": "prevalence",
         "incidence_treatment_emergent": "incidence",
     }
-    # `any_post_baseline_positive` is no measure here: it is the cumulative rate through the last window.
+    # The rate of any positive sample after infusion is not a measure of its own here.
     expected = expected[expected["measure"] != "any_post_baseline_positive"]
     expected = expected.assign(
         measure=expected["measure"].replace(names), group=expected["group"].astype(str)
