@@ -9,12 +9,13 @@ import codecs
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from cart7.errors import Problem
@@ -278,6 +279,16 @@ def _headed(
     return problems, pd.DataFrame(dict(zip(names, kept, strict=True)), index=index, dtype=object)
 
 
+def plain_cells(values: Sequence[object]) -> npt.NDArray[np.object_]:
+    """Typed values as cells: None where missing or empty, text where it is no single value."""
+    cells = np.full(len(values), None, dtype=object)
+    missing = pd.Series(values, dtype=object).isna().to_numpy()
+    for position, value in enumerate(values):
+        if not missing[position] and not (isinstance(value, str) and value == ""):
+            cells[position] = value if isinstance(value, Hashable) else str(value)
+    return cells
+
+
 def _read_parquet(path: Path, name: str, encoding: str | None) -> FileTable:
     try:
         from pyarrow import ArrowException, parquet
@@ -291,7 +302,7 @@ def _read_parquet(path: Path, name: str, encoding: str | None) -> FileTable:
         table = parquet.read_table(path)
     except (ArrowException, ValueError) as stop:
         raise UnreadableFileError("FILE-BINARY", f"{path.name} is no Parquet file: {stop}") from None
-    columns = [np.array([*column.to_pylist(), None], dtype=object)[:-1] for column in table.columns]
+    columns = [plain_cells(column.to_pylist()) for column in table.columns]
     numbers = list(range(1, table.num_rows + 1))
     problems, frame = _headed(name, [title.strip() for title in table.column_names], columns, numbers)
     return FileTable(name=name, cells=frame, rows_in=table.num_rows, problems=tuple(problems))

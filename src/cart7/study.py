@@ -286,20 +286,11 @@ def _cells_of(name: str, data: Any) -> files.FileTable:
             for column in twice
         )
         return files.FileTable(name=name, cells=None, rows_in=len(data), problems=problems)
-    numbers = data.index.to_numpy() if data.index.name == "row" else np.arange(1, len(data) + 1)
-    cells = {str(column): _plain(data[column]) for column in data.columns}
+    numbered = data.index.name == "row" and pd.api.types.is_integer_dtype(data.index)
+    numbers = data.index.to_numpy() if numbered else np.arange(1, len(data) + 1)
+    cells = {str(column): files.plain_cells(data[column].tolist()) for column in data.columns}
     frame = pd.DataFrame(cells, index=pd.Index(numbers.astype(np.int64), name="row"), dtype=object)
     return files.FileTable(name=name, cells=frame, rows_in=len(frame), problems=())
-
-
-def _plain(values: pd.Series) -> np.ndarray[Any, np.dtype[np.object_]]:
-    """Plain Python values, None where missing or empty."""
-    column = np.empty(len(values), dtype=object)
-    missing = values.isna().to_numpy()
-    column[:] = [
-        None if gone or value == "" else value for value, gone in zip(values.tolist(), missing, strict=True)
-    ]
-    return column
 
 
 # --- the checks in their order -------------------------------------------------------------------
@@ -401,9 +392,9 @@ def _subject_reader(subjects: Table | None, said: Sequence[Problem]) -> Reader:
 
 
 _SPECIAL: Mapping[str, Mapping[str, Reader]] = {
-    "kinetics": {"value": measures.read_below_or_number, "blq": measures.read_flag},
-    "pd": {"value": measures.read_below_or_number, "blq": measures.read_flag},
-    "labs": {"value": measures.read_measured},
+    "kinetics": {"value": measures.read_concentration, "blq": measures.read_flag},
+    "pd": {"value": measures.read_concentration, "blq": measures.read_flag},
+    "labs": {"value": measures.read_result},
 }
 
 

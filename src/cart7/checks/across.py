@@ -228,7 +228,7 @@ def dlt_in_two_places(dlt: Table, adverse_events: Table) -> None:
     of_events, of_dlt = _text(adverse_events, "subject_id"), _text(dlt, "subject_id")
     with_dlt = np.isin(of_events, of_dlt[adjudicated])
     adverse_events.warn(flagged & ~with_dlt, "dlt", "D19-DLT",
-                        "this event is flagged as DLT and the dlt table says that there is none", fix)  # fmt: skip
+                        "the event is flagged as DLT and the dlt table does not say so", fix)  # fmt: skip
     unnamed = adjudicated & ~np.isin(of_dlt, of_events[flagged])
     for position in np.flatnonzero(unnamed).tolist():
         event = _named_event(dlt, position, adverse_events)

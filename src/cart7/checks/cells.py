@@ -223,19 +223,13 @@ def _within(reading: Reading, cell: object, column: Column) -> Reading:
     if not isinstance(value, float):
         return reading
     if low is not None and low >= 0 > value:
-        return refused(
-            "NUMBER-NEGATIVE", *_NEGATIVE.get(column.name, (f"{column.name} cannot be negative", ""))
-        )
+        return refused("NUMBER-NEGATIVE", f"{column.name} cannot be negative")
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low:g}" if high is None else f"between {low or 0:g} and {high:g}"
         unit = f" {column.unit}" if column.unit not in ("", "1") else ""
         return refused("NUMBER-RANGE", f"{column.name} must be {bounds}{unit}")
     return reading
 
-
-_NEGATIVE = {
-    "value": ("a measured value cannot be negative", "below the LLOQ, leave it empty and set blq to BLQ"),
-}
 
 GRADES = frozenset({"grade", "baseline_grade"})
 
@@ -303,7 +297,9 @@ def read_date(cell: object) -> Reading:
         )
         return Reading(value=bare, notes=(partial,))
     if iso is None:
-        return refused("DATE-UNREADABLE", "this is no date", "write it as YYYY-MM-DD")
+        dated = _DAY.fullmatch(bare) or _PARTIAL.fullmatch(bare)
+        what = "there is no such day in the calendar" if dated else "this is no date"
+        return refused("DATE-UNREADABLE", what, "write it as YYYY-MM-DD")
     if iso == text:
         return Reading(value=iso)
     return repaired(iso, "D25-DATE-FORMAT", "the date is not written as YYYY-MM-DD")

@@ -103,22 +103,22 @@ def below_word(cell: object) -> tuple[str, float] | None:
     return None
 
 
-def read_below_or_number(cell: object) -> Reading:
-    """A measured value, or nothing where the text says that it is below the limit."""
-    below = below_word(cell)
-    return read_measured(cell) if below is None else BLANK
+def read_concentration(cell: object) -> Reading:
+    """A concentration or count, or nothing where the text says that it is below the limit."""
+    if below_word(cell) is not None:
+        return BLANK
+    fix = "below the LLOQ, leave it empty and set blq to BLQ"
+    return _not_negative(read_number(cell), "a concentration cannot be negative", fix)
 
 
-def read_measured(cell: object) -> Reading:
-    """A measured value, which cannot be negative."""
-    reading = read_number(cell)
-    if isinstance(reading.value, float) and reading.value < 0:
-        return refused(
-            "NUMBER-NEGATIVE",
-            "a measured value cannot be negative",
-            "below the LLOQ, leave it empty and set blq to BLQ",
-        )
-    return reading
+def read_result(cell: object) -> Reading:
+    """A laboratory result."""
+    return _not_negative(read_number(cell), "a result cannot be negative")
+
+
+def _not_negative(reading: Reading, message: str, fix: str = "") -> Reading:
+    negative = isinstance(reading.value, float) and reading.value < 0
+    return refused("NUMBER-NEGATIVE", message, fix) if negative else reading
 
 
 def read_flag(cell: object) -> Reading:

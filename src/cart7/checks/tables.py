@@ -321,35 +321,33 @@ def _key_part(table: Table, name: str) -> pd.Series:
 
 def _one_key(table: Table, positions: Sequence[int], columns: Sequence[str]) -> None:
     contents = [_content(table, position, columns) for position in positions]
-    for place, position in enumerate(positions):
-        if contents[place] in contents[:place]:
-            first = int(table.rows[positions[contents.index(contents[place])]])
-            table.note(
-                position,
-                None,
-                Note(
-                    rule="D01-REPEATED-ROW",
-                    severity="error",
-                    message=f"the row repeats line {first + 1}",
-                    fix="delete the copy",
-                ),
-            )
-    if all(content == contents[0] for content in contents):
-        return
-    lines = ", ".join(str(int(table.rows[position]) + 1) for position in positions)
-    key = ", ".join(table.schema.key)
+    first: dict[tuple[str, ...], int] = {}
+    for content, position in zip(contents, positions, strict=True):
+        line = int(table.rows[first.setdefault(content, position)]) + 1
+        if first[content] != position:
+            table.note(position, None, Note(
+                rule="D01-REPEATED-ROW", severity="error", message=f"the row repeats line {line}",
+                fix="delete the copy"))  # fmt: skip
+    if len(first) > 1:
+        _several_values(table, positions, list(first), columns)
+
+
+def _several_values(
+    table: Table, positions: Sequence[int], contents: Sequence[tuple[str, ...]], columns: Sequence[str]
+) -> None:
+    """One key with several values: nobody can know which is right, so none is used."""
+    lines = [str(int(table.rows[position]) + 1) for position in positions]
+    more = f" and {len(lines) - _LINES_SHOWN} more" if len(lines) > _LINES_SHOWN else ""
     differ = [name for place, name in enumerate(columns) if len({content[place] for content in contents}) > 1]
-    note = Note(
-        rule="D02-SAME-KEY",
-        severity="error",
-        message=f"lines {lines} have the same key ({key}) and differ in {', '.join(differ)}",
-        fix="keep the right one; none of them is used",
-    )
+    same = f"lines {', '.join(lines[:_LINES_SHOWN])}{more} have the same key ({', '.join(table.schema.key)})"
+    note = Note(rule="D02-SAME-KEY", severity="error", message=f"{same} and differ in {', '.join(differ)}",
+                fix="keep the right one; none of them is used")  # fmt: skip
+    cells = table.cells.get(differ[0], table.extra.get(differ[0]))
     for position in positions:
-        cell = (
-            table.cells[differ[0]][position] if differ[0] in table.cells else table.extra[differ[0]][position]
-        )
-        table.note(position, differ[0], note, cell=cell)
+        table.note(position, differ[0], note, cell=None if cells is None else cells[position])
+
+
+_LINES_SHOWN = 10
 
 
 def _content(table: Table, position: int, columns: Iterable[str]) -> tuple[str, ...]:
