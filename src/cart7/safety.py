@@ -2,10 +2,11 @@
 
 Here: treatment-emergent events from partial dates, the overview and term tables, exposure-adjusted rates,
 episodes of CRS, ICANS and HLH, dose-limiting toxicity, and haematotoxicity of a study's laboratory table.
-Not here: grades from components (`grading`), counting and intervals (`stats`), pages (`report`).
+Not here: which records count (`emergence`), the clauses of a DLT (`dose_limiting`), grades from components
+(`grading`), counting and intervals (`stats`), pages (`report`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -15,31 +16,38 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, emergence, grading, records, results
-from cart7.results import EndpointResult
-from cart7.stats import counting, proportions, rates
+from cart7.dose_limiting import HAEMATOLOGICAL_TERMS, DltResult, DltRules, dose_limiting_toxicity
+from cart7.emergence import Table
+from cart7.stats import counting
+from cart7.tallies import (
+    EVENT,
+    INCIDENCE,
+    RATE,
+    UNCODED,
+    Groups,
+    SafetyResult,
+    add_proportion,
+    add_rate,
+    among,
+    groups_of,
+    in_category,
+    known_method,
+    related,
+)  # fmt: skip
 
-Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
+__all__ = [
+    "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult", "OverviewResult",
+    "SafetyRules", "SpecialInterestResult", "TermResult", "by_term", "dose_limiting_toxicity", "episodes",
+    "exposure_adjusted", "icaht", "overview", "special_interest", "treatment_emergent",
+]  # fmt: skip
+
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
-Ints: TypeAlias = npt.NDArray[np.int64]
 
-UNCODED = "UNCODED"
-HAEMATOLOGICAL_TERMS = (
-    "Neutrophil count decreased", "Platelet count decreased", "Lymphocyte count decreased",
-    "White blood cell decreased", "White blood cell count decreased", "CD4 lymphocytes decreased",
-    "Anemia", "Anaemia", "Neutropenia", "Thrombocytopenia", "Lymphopenia", "Leukopenia", "Leucopenia",
-    "Hemoglobin decreased", "Haemoglobin decreased", "Pancytopenia", "Cytopenia",
-)  # fmt: skip
 CATEGORIES = ("CRS", "ICANS", "HLH")
 
 
 # ---------------------------------------------------------------------------------------- rules
-
-
-def _interval_method(value: str) -> str:
-    if value not in proportions.METHODS:
-        raise ValueError(f"ci_method must be one of {', '.join(proportions.METHODS)}; got {value!r}")
-    return value
 
 
 class SafetyRules(BaseModel):
@@ -78,93 +86,14 @@ class SafetyRules(BaseModel):
     conf_level: float = Field(default=0.95, gt=0, lt=1)
     ci_method: str = "clopper-pearson"
 
-    _known_method = field_validator("ci_method")(_interval_method)
-
-
-class DltRules(BaseModel):
-    """What makes an adverse event dose-limiting and a subject evaluable. A protocol must state its own.
-
-    Parameters
-    ----------
-    window_days : float
-        The window is day 0 to this day after infusion, both included.
-    min_dose_fraction : float
-        Least part of the planned dose that makes a subject without a DLT evaluable.
-    aesi_grade3_days : float
-        CRS or ICANS of grade 3 is dose-limiting when it lasts longer, in calendar days.
-    other_grade3_days : float
-        Another event of grade 3 is dose-limiting when it lasts longer, in calendar days.
-    haematological_terms : tuple of str
-        Preferred terms judged by persistence: dose-limiting at grade 4, still present after the window.
-    conf_level : float
-        Two-sided level of the interval.
-    upper_level : float
-        Level of the one-sided upper limit.
-    ci_method : str
-        A method of `stats.proportions.interval`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    window_days: float = Field(default=28, gt=0)
-    min_dose_fraction: float = Field(default=0.8, ge=0, le=1)
-    aesi_grade3_days: float = Field(default=3, ge=0)
-    other_grade3_days: float = Field(default=7, ge=0)
-    haematological_terms: tuple[str, ...] = HAEMATOLOGICAL_TERMS
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-    upper_level: float = Field(default=0.95, gt=0.5, lt=1)
-    ci_method: str = "clopper-pearson"
-
-    _known_method = field_validator("ci_method")(_interval_method)
+    _known_method = field_validator("ci_method")(known_method)
 
 
 # -------------------------------------------------------------------------------------- results
 
-_RATE = ("estimate", "ci_low", "ci_high")
 _GE3 = ("grade_ge3_estimate", "grade_ge3_ci_low", "grade_ge3_ci_high")
-_INCIDENCE = ("incidence_rate", "incidence_ci_low", "incidence_ci_high")
-_EVENT = ("event_rate", "event_ci_low", "event_ci_high")
 _GRADES = (*(f"grade_{grade}" for grade in range(1, 6)), "grade_missing", "grade_ge3")
 _SPANS = tuple(f"{what}_{stat}" for what in ("onset", "duration") for stat in ("median", "min", "max"))
-_DAY_COLUMNS = (
-    "first_day", "start_day", "end_day", "onset_day", "duration_days", "total_days", "followup_days", *_SPANS,
-    "total_days_median", "days_le_500", "days_le_100", "recovery_day",
-)  # fmt: skip
-_UNITS = {
-    **dict.fromkeys(_DAY_COLUMNS, "days"),
-    **dict.fromkeys(("person_years", "followup_years"), "years"),
-    **dict.fromkeys((*_INCIDENCE, *_EVENT), "1/100 person-years"),
-}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SafetyResult(EndpointResult):
-    """What the results of this room share: how their frames become long rows."""
-
-    analysis: ClassVar[str]
-    stats: ClassVar[tuple[str, ...]]
-    subject_stats: ClassVar[tuple[str, ...]]
-    estimated: ClassVar[tuple[str, ...]] = _RATE
-    summary_population: ClassVar[str] = ""
-    reasons: ClassVar[Mapping[str, str]] = {}
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        """Word of each row of `summary` and of `subjects`."""
-        raise TypeError(f"{type(self).__name__} has no long form")
-
-    def _long(self) -> list[pd.DataFrame]:
-        row, subject_row = self._params()
-        summary, subjects = self.summary, self.subjects
-        return [
-            results.long_rows(
-                summary, analysis=self.analysis, param=row, stats=self.stats, units=_UNITS,
-                population=self.summary_population or self.population, group=summary["group"],
-                method=dict.fromkeys(self.estimated, summary.get("method", "")),
-            ),
-            results.long_rows(
-                subjects, analysis=self.analysis, param=subject_row, stats=self.subject_stats, units=_UNITS,
-                population=self.population, subject_id=subjects["subject_id"], reasons=self.reasons,
-            ),
-        ]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -181,7 +110,7 @@ class OverviewResult(SafetyResult):
 
     title: ClassVar[str] = "Adverse events: overview"
     analysis: ClassVar[str] = "safety.overview"
-    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *_RATE)
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *RATE)
     subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade")
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
@@ -204,7 +133,7 @@ class TermResult(SafetyResult):
 
     title: ClassVar[str] = "Adverse events by system organ class and preferred term"
     analysis: ClassVar[str] = "safety.by_term"
-    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *_GRADES, *_RATE)
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *_GRADES, *RATE)
     subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade", "first_day")
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
@@ -228,10 +157,10 @@ class ExposureAdjustedResult(SafetyResult):
     title: ClassVar[str] = "Adverse events per 100 person-years"
     analysis: ClassVar[str] = "safety.exposure_adjusted"
     stats: ClassVar[tuple[str, ...]] = (
-        "n", "n_first", "person_years", *_INCIDENCE, "n_events", "followup_years", *_EVENT
+        "n", "n_first", "person_years", *INCIDENCE, "n_events", "followup_years", *EVENT
     )  # fmt: skip
     subject_stats: ClassVar[tuple[str, ...]] = ("followup_days",)
-    estimated: ClassVar[tuple[str, ...]] = (*_INCIDENCE, *_EVENT)
+    estimated: ClassVar[tuple[str, ...]] = (*INCIDENCE, *EVENT)
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         return _term(self.summary), "ANY"
@@ -281,43 +210,15 @@ class SpecialInterestResult(SafetyResult):
     title: ClassVar[str] = "Adverse events of special interest"
     analysis: ClassVar[str] = "safety.special_interest"
     stats: ClassVar[tuple[str, ...]] = (
-        "n", "n_subjects", "n_episodes", *_RATE, "n_grade_ge3", *_GE3, *_SPANS, "total_days_median"
+        "n", "n_subjects", "n_episodes", *RATE, "n_grade_ge3", *_GE3, *_SPANS, "total_days_median"
     )  # fmt: skip
     subject_stats: ClassVar[tuple[str, ...]] = (
         "n_episodes", "onset_day", "duration_days", "total_days", "max_grade", "ongoing"
     )  # fmt: skip
-    estimated: ClassVar[tuple[str, ...]] = (*_RATE, *_GE3)
+    estimated: ClassVar[tuple[str, ...]] = (*RATE, *_GE3)
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         return self.summary["category"], self.subjects["category"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DltResult(SafetyResult):
-    """Dose-limiting toxicity among the evaluable.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, evaluable, dlt (1, 0, missing), reason (of the DLT, or of not being evaluable), note.
-    summary : DataFrame
-        group, n_infused, n (evaluable), n_dlt, estimate (a fraction), ci_low, ci_high, upper_one_sided,
-        conf_level, method, note.
-    source : str
-        `adjudicated` (the `dlt` table) or `derived` (from adverse events).
-    """
-
-    title: ClassVar[str] = "Dose-limiting toxicity"
-    analysis: ClassVar[str] = "safety.dose_limiting_toxicity"
-    stats: ClassVar[tuple[str, ...]] = ("n_infused", "n", "n_dlt", *_RATE, "upper_one_sided")
-    subject_stats: ClassVar[tuple[str, ...]] = ("evaluable", "dlt", "reason")
-    estimated: ClassVar[tuple[str, ...]] = (*_RATE, "upper_one_sided")
-    summary_population: ClassVar[str] = "DLT_EVALUABLE"
-    reasons: ClassVar[Mapping[str, str]] = {"reason": "evaluable, no DLT"}
-    source: str = "adjudicated"
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        return "DLT", "DLT"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -336,7 +237,7 @@ class IcahtResult(SafetyResult):
 
     title: ClassVar[str] = "Haematotoxicity (ICAHT)"
     analysis: ClassVar[str] = "safety.icaht"
-    stats: ClassVar[tuple[str, ...]] = ("n", "n_graded", "n_grade_ge3", *_RATE)
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_graded", "n_grade_ge3", *RATE)
     subject_stats: ClassVar[tuple[str, ...]] = (
         "days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"
     )  # fmt: skip
@@ -463,7 +364,7 @@ def overview(
     """
     rules = rules or SafetyRules()
     found = _counting(adverse_events, subjects, events, rules)
-    groups = _groups(found.course.subjects, by)
+    groups = groups_of(found.course.subjects, by)
     lines = _overview_lines(found, rules)
     row = np.concatenate([np.full(int(line.sum()), number) for number, line in enumerate(lines.values())])
     picked = np.concatenate([np.flatnonzero(line) for line in lines.values()])
@@ -473,7 +374,7 @@ def overview(
         pd.DataFrame({"row": list(lines)}),
         n_subjects=counts.n_subjects.astype(float), n_events=counts.n_records.astype(float),
     )  # fmt: skip
-    _add_proportion(summary, "n_subjects", "n", rules, _RATE)
+    add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
     _leave_open(summary, found.collected)
     return OverviewResult(
@@ -520,7 +421,7 @@ def by_term(
     """
     rules = rules or SafetyRules()
     found = _counting(adverse_events, subjects, events, rules)
-    groups = _groups(found.course.subjects, by)
+    groups = groups_of(found.course.subjects, by)
     terms = _terms(found)
     counts = counting.count(terms.cells, groups.members, len(terms.rows))
     grades = {f"grade_{grade}": counts.at_grade[:, :, grade] for grade in range(1, counting.GRADES + 1)}
@@ -528,7 +429,7 @@ def by_term(
         terms.rows, n_subjects=counts.n_subjects, n_events=counts.n_records, **grades,
         grade_missing=counts.at_grade[:, :, 0], grade_ge3=counts.at_grade[:, :, 3:].sum(axis=2),
     )  # fmt: skip
-    _add_proportion(summary, "n_subjects", "n", rules, _RATE)
+    add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
     return TermResult(
         subjects=_subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
@@ -581,7 +482,7 @@ def exposure_adjusted(
     rules = rules or SafetyRules()
     found = _counting(adverse_events, subjects, events, rules)
     course = found.course
-    groups = _groups(course.subjects, by)
+    groups = groups_of(course.subjects, by)
     terms = _terms(found)
     n_rows = len(terms.rows)
     start = np.where(course.infused, course.reference, np.nan)
@@ -591,10 +492,10 @@ def exposure_adjusted(
     at_risk = np.where(np.isnan(start), 0.0, np.maximum(course.risk_end - start + 1, 0))
     followup = np.array([at_risk[member].sum() for member in groups.members])
     summary = groups.unfold(terms.rows, n_first=n_first, person_years=days / rules.year_days)
-    _add_rate(summary, "n_first", "person_years", rules, _INCIDENCE)
+    add_rate(summary, "n_first", "person_years", rules, INCIDENCE)
     summary["n_events"] = counting.count(terms.cells, groups.members, n_rows).n_records.ravel()
     summary["followup_years"] = np.tile(followup / rules.year_days, n_rows)
-    _add_rate(summary, "n_events", "followup_years", rules, _EVENT)
+    add_rate(summary, "n_events", "followup_years", rules, EVENT)
     summary["conf_level"] = rules.conf_level
     summary["method"] = "exact Poisson; all events taken as independent"
     unknown = summary["person_years"].isna()
@@ -651,7 +552,7 @@ def episodes(
         found = emergence.all_records(adverse_events)
     else:
         found = _counting(adverse_events, subjects, events, rules)
-    mine = _in_category(found.table, category)
+    mine = in_category(found.table, category)
     merged, undated = _episodes(found, mine, rules.gap_days)
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
     merged.insert(0, "subject_id", ids[merged.pop("who")])
@@ -703,7 +604,7 @@ def special_interest(
     """
     rules = rules or SafetyRules()
     found = _counting(adverse_events, subjects, events, rules)
-    groups = _groups(found.course.subjects, by)
+    groups = groups_of(found.course.subjects, by)
     per_category = [_affected(found, category, rules) for category in CATEGORIES]
     affected = pd.concat([frame for frame, _ in per_category], ignore_index=True)
     summary = pd.concat([_category_summary(affected, category, groups, rules) for category in CATEGORIES])
@@ -714,89 +615,6 @@ def special_interest(
         subjects=affected, summary=summary.reset_index(drop=True), rules=rules,
         excluded=results.concat([found.excluded, *undated], results.EXCLUDED_COLUMNS),
         population=derive.population(found.course.subjects),
-    )  # fmt: skip
-
-
-def dose_limiting_toxicity(
-    subjects: Table,
-    *,
-    dlt: Table | None = None,
-    adverse_events: Table | None = None,
-    events: Table | None = None,
-    by: str | None = "dose_level",
-    rules: DltRules | None = None,
-) -> DltResult:
-    """Dose-limiting toxicity among evaluable subjects, adjudicated or derived from adverse events.
-
-    Parameters
-    ----------
-    subjects : DataFrame or sequence of Subject
-        As in `treatment_emergent`, and `planned_dose_1e6_kg`, `actual_dose_1e6_kg` (a dose that is unknown is
-        not judged).
-    dlt : DataFrame or sequence of DltAssessment, optional
-        The adjudicated table: `evaluable`, `dlt`, `dlt_term`, `not_evaluable_reason`. It counts when given.
-    adverse_events : DataFrame or sequence of AdverseEvent, optional
-        Used without `dlt`: as in `treatment_emergent`, with `pt`, `grade`, `related_cart`, `aesi` and optional
-        `related_disease`.
-    events : DataFrame or sequence of StudyEvent, optional
-        DEATH, LAST_CONTACT, NEW_THERAPY.
-    by : str or None
-        Column of `subjects` that defines the groups; None gives `ALL` only.
-    rules : DltRules, optional
-        The clauses; the default is a common set, a protocol must state its own.
-
-    Returns
-    -------
-    DltResult
-        `n` counts the evaluable. `reason` is the term and clause of a DLT, or why a subject is not evaluable:
-        the first of NOT_INFUSED, UNDERDOSED, NEW_THERAPY, DEATH, LOST_TO_FOLLOW_UP.
-
-    Raises
-    ------
-    ValueError
-        If neither `dlt` nor `adverse_events` is given, or `by` is not a column of `subjects`.
-
-    Notes
-    -----
-    Day 0 is the infusion; the window is day 0 to 28, both included. An event is dose-limiting when it begins
-    in the window, is related to the CAR-T cells, is not due to the disease, and is: grade 5; CRS or ICANS of
-    grade 4, or of grade 3 for more than 3 calendar days; haematological of grade 4 and present after day 28;
-    another event of grade 4, or of grade 3 for more than 7 days. Duration = end - start + 1, beyond the window
-    too; an ongoing event ends at the last contact. A missing grade is no DLT but a query. Evaluable: infused,
-    and a DLT or a complete window (last contact on day 28 or later, no new therapy by then, no earlier death,
-    at least 80 % of the planned dose).
-
-    Examples
-    --------
-    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": "Y"})
-    >>> table = pd.DataFrame({"subject_id": ["1", "2"], "evaluable": "Y", "dlt": ["N", "Y"]})
-    >>> row = dose_limiting_toxicity(subjects, dlt=table, by=None).summary.iloc[0]
-    >>> f"{row.n_dlt} of {row.n}, one-sided upper limit {row.upper_one_sided:.3f}"
-    '1 of 2, one-sided upper limit 0.975'
-    """
-    rules = rules or DltRules()
-    course = emergence.course(subjects, events)
-    excluded = results.excluded_frame()
-    if dlt is not None:
-        judged, excluded = _adjudicated(dlt, course)
-    elif adverse_events is not None:
-        judged = _judged(adverse_events, course, events, rules)
-    else:
-        raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
-    groups = _groups(course.subjects, by)
-    evaluable = (judged["evaluable"] == 1).to_numpy()
-    toxic = evaluable & (judged["dlt"] == 1).to_numpy()
-    summary = pd.DataFrame({"group": groups.labels})
-    for name, flag in (("n_infused", course.infused), ("n", evaluable), ("n_dlt", toxic)):
-        summary[name] = (groups.members & flag).sum(axis=1)
-    _add_proportion(summary, "n_dlt", "n", rules, _RATE)
-    counts = (summary["n_dlt"], summary["n"])
-    upper = proportions.interval(*counts, method=rules.ci_method, conf_level=2 * rules.upper_level - 1)[1]
-    summary.insert(summary.columns.get_loc("conf_level"), "upper_one_sided", upper)
-    summary["note"] = np.where(summary["n"] == 0, "nobody evaluable", "")
-    return DltResult(
-        subjects=judged, summary=summary, excluded=excluded, rules=rules,
-        population=derive.population(course.subjects), source="derived" if dlt is None else "adjudicated",
     )  # fmt: skip
 
 
@@ -864,34 +682,9 @@ def icaht(
     graded = grading.icaht_neutropenia(counts, observed)[["subject_id", *IcahtResult.subject_stats, "note"]]
     graded.loc[~course.infused, "note"] = "not infused"
     return IcahtResult(
-        subjects=graded, summary=_icaht_summary(graded, _groups(table, by), rules), excluded=excluded,
+        subjects=graded, summary=_icaht_summary(graded, groups_of(table, by), rules), excluded=excluded,
         rules=rules, population=derive.population(table),
     )  # fmt: skip
-
-
-# ------------------------------------------------------------------------------ groups and intervals
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Groups:
-    """Groups of subjects, `ALL` last."""
-
-    labels: list[str]
-    members: Flags  # groups by subjects
-
-    def unfold(self, rows: pd.DataFrame, **columns: npt.NDArray[Any]) -> pd.DataFrame:
-        """Each row of a table once per group, with `group`, `n` and the columns (rows by groups)."""
-        frame = rows.loc[rows.index.repeat(len(self.labels))].reset_index(drop=True)
-        frame["group"] = np.tile(np.array(self.labels, dtype=object), len(rows))
-        frame["n"] = np.tile(self.members.sum(axis=1), len(rows))
-        for name, values in columns.items():
-            frame[name] = values.ravel()
-        return frame
-
-
-def _groups(subjects: pd.DataFrame, by: str | None) -> _Groups:
-    found = derive.groups(subjects, by)
-    return _Groups(labels=[label for label, _ in found], members=np.array([member for _, member in found]))
 
 
 def _counting(
@@ -902,53 +695,7 @@ def _counting(
     )
 
 
-def _add_proportion(
-    summary: pd.DataFrame, x: str, n: str, rules: SafetyRules | DltRules, names: tuple[str, str, str]
-) -> None:
-    """Append x / n as a fraction with its interval, and how it was made."""
-    events, total = summary[x].to_numpy(dtype=float), summary[n].to_numpy(dtype=float)
-    summary[names[0]] = np.divide(events, total, out=np.full(len(total), np.nan), where=total > 0)
-    summary[names[1]], summary[names[2]] = proportions.interval(
-        events, total, method=rules.ci_method, conf_level=rules.conf_level
-    )
-    for name in ("conf_level", "method"):
-        if name in summary.columns:
-            summary[name] = summary.pop(name)
-    summary["conf_level"] = rules.conf_level
-    summary["method"] = rules.ci_method
-
-
-def _add_rate(
-    summary: pd.DataFrame, x: str, years: str, rules: SafetyRules, names: tuple[str, str, str]
-) -> None:
-    """Append the rate per 100 person-years with its exact Poisson interval."""
-    events, time = summary[x].to_numpy(dtype=float), summary[years].to_numpy(dtype=float)
-    low, high = rates.interval(events, time, conf_level=rules.conf_level)
-    rate = np.divide(events, time, out=np.full(len(time), np.nan), where=time > 0)
-    for name, value in zip(names, (rate, low, high), strict=True):
-        summary[name] = 100 * value
-
-
 # --------------------------------------------------------------------------------- which line, which term
-
-
-def _among(column: pd.Series, words: Iterable[str]) -> Flags:
-    """Whether each value is one of the words, whatever its case."""
-    wanted = {word.casefold() for word in words}
-    hits = [value for value in column.dropna().unique() if str(value).casefold() in wanted]
-    found: Flags = column.isin(hits).to_numpy(dtype=bool)
-    return found
-
-
-def _related(column: pd.Series) -> Flags:
-    """Anything but NOT RELATED or N is related, blank included."""
-    return ~_among(column, ("NOT RELATED", "N"))
-
-
-def _in_category(table: pd.DataFrame, category: str) -> Flags:
-    """Records of one category of `aesi`; IEC-HS is the newer name of HLH."""
-    same = ("HLH", "IEC-HS") if category in ("HLH", "IEC-HS") else (category,)
-    return _among(table["aesi"], same)
 
 
 def _overview_lines(found: emergence.Records, rules: SafetyRules) -> dict[str, Flags]:
@@ -956,26 +703,26 @@ def _overview_lines(found: emergence.Records, rules: SafetyRules) -> dict[str, F
     table = found.table
     grade = table["grade"].to_numpy()
     severe = grade >= 3
-    related, serious = _related(table["related_cart"]), _among(table["serious"], ("Y",))
-    crs, icans = _in_category(table, "CRS"), _in_category(table, "ICANS")
-    infection = _in_category(table, "INFECTION") | _among(table["soc"], (rules.infection_soc,))
-    cytopenia = _in_category(table, "CYTOPENIA") | _among(table["pt"], rules.cytopenia_terms)
+    of_cart, serious = related(table["related_cart"]), among(table["serious"], ("Y",))
+    crs, icans = in_category(table, "CRS"), in_category(table, "ICANS")
+    infection = in_category(table, "INFECTION") | among(table["soc"], (rules.infection_soc,))
+    cytopenia = in_category(table, "CYTOPENIA") | among(table["pt"], rules.cytopenia_terms)
     return {
         "any_teae": np.ones(len(table), dtype=bool),
         "any_teae_grade_ge3": severe,
         "any_teae_grade_missing": np.isnan(grade),
-        "related_cart_teae": related,
-        "related_cart_teae_grade_ge3": related & severe,
-        "related_ld_teae": _related(table["related_ld"]),
+        "related_cart_teae": of_cart,
+        "related_cart_teae_grade_ge3": of_cart & severe,
+        "related_ld_teae": related(table["related_ld"]),
         "serious_teae": serious,
-        "serious_related_cart_teae": serious & related,
-        "fatal_teae": (grade == 5) | _among(table["outcome"], ("FATAL",)),
-        "dlt": _among(table["dlt"], ("Y",)),
+        "serious_related_cart_teae": serious & of_cart,
+        "fatal_teae": (grade == 5) | among(table["outcome"], ("FATAL",)),
+        "dlt": among(table["dlt"], ("Y",)),
         "crs_any": crs,
         "crs_grade_ge3": crs & severe,
         "icans_any": icans,
         "icans_grade_ge3": icans & severe,
-        "iec_hs_any": _in_category(table, "HLH"),
+        "iec_hs_any": in_category(table, "HLH"),
         "infection_any": infection,
         "infection_grade_ge3": infection & severe,
         "cytopenia_any": cytopenia,
@@ -997,7 +744,7 @@ def _leave_open(summary: pd.DataFrame, collected: tuple[str, ...]) -> None:
     for column, lines in _LINE_NEEDS.items():
         if column not in collected:
             here = summary["row"].isin(lines)
-            summary.loc[here, ["n_subjects", "n_events", *_RATE]] = np.nan
+            summary.loc[here, ["n_subjects", "n_events", *RATE]] = np.nan
             summary.loc[here, "note"] = f"{column} not collected"
 
 
@@ -1108,9 +855,9 @@ def _episodes(found: emergence.Records, mine: Flags, gap_days: float) -> tuple[p
     begins = (so_far.isna() | (dated["start_day"] > so_far + gap_days)).to_numpy(dtype=bool)
     grouped = dated.assign(number=np.cumsum(begins), reach=reach).groupby("number", sort=True)
     merged = pd.DataFrame(
-        {"who": grouped["who"].first(), "start_day": grouped["start_day"].min(), "end_day": grouped["reach"].max(),
-         "ongoing": grouped["ongoing"].any().astype(np.int64), "max_grade": grouped["grade"].max(),
-         "n_records": grouped.size()}
+        {"who": grouped["who"].first(), "start_day": grouped["start_day"].min(),
+         "end_day": grouped["reach"].max(), "ongoing": grouped["ongoing"].any().astype(np.int64),
+         "max_grade": grouped["grade"].max(), "n_records": grouped.size()}
     ).reset_index(drop=True)  # fmt: skip
     merged.insert(1, "episode", merged.groupby("who").cumcount() + 1)
     merged["end_day"] = merged["end_day"].where(np.isfinite(merged["end_day"]))
@@ -1130,7 +877,7 @@ def _affected(
     found: emergence.Records, category: str, rules: SafetyRules
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Who had the category (column `who`): first episode, total days and worst grade."""
-    mine = _in_category(found.table, category)
+    mine = in_category(found.table, category)
     merged, undated = _episodes(found, mine, rules.gap_days)
     worst = found.table[mine].groupby("who")["grade"].max()
     frame = pd.DataFrame({"who": worst.index.to_numpy(), "category": category}).set_index("who")
@@ -1151,7 +898,7 @@ def _affected(
 
 
 def _category_summary(
-    affected: pd.DataFrame, category: str, groups: _Groups, rules: SafetyRules
+    affected: pd.DataFrame, category: str, groups: Groups, rules: SafetyRules
 ) -> pd.DataFrame:
     """Incidence, severity, onset and duration of one category in each group."""
     mine = affected[affected["category"] == category]
@@ -1159,146 +906,21 @@ def _category_summary(
     inside = [mine[member[mine["who"].to_numpy()]] for member in groups.members]
     summary["n_subjects"] = [len(frame) for frame in inside]
     summary["n_episodes"] = [int(frame["n_episodes"].sum()) for frame in inside]
-    _add_proportion(summary, "n_subjects", "n", rules, _RATE)
+    add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["n_grade_ge3"] = [int((frame["max_grade"] >= 3).sum()) for frame in inside]
-    _add_proportion(summary, "n_grade_ge3", "n", rules, _GE3)
+    add_proportion(summary, "n_grade_ge3", "n", rules, _GE3)
     for what, column in (("onset", "onset_day"), ("duration", "duration_days")):
         for stat in ("median", "min", "max"):
             summary[f"{what}_{stat}"] = [float(getattr(frame[column], stat)()) for frame in inside]
     summary["total_days_median"] = [float(frame["total_days"].median()) for frame in inside]
     for name in ("conf_level", "method"):
         summary[name] = summary.pop(name)
+    unknown = summary[["onset_median", "duration_median"]].isna().any(axis=1)
     summary["note"] = np.select(
-        [summary["n"] == 0, summary["n_subjects"] == 0, summary[["onset_median", "duration_median"]].isna().any(axis=1)],
+        [summary["n"] == 0, summary["n_subjects"] == 0, unknown],
         ["nobody in this group", f"nobody had {category}", "days unknown"], "",
     )  # fmt: skip
     return summary
-
-
-# ------------------------------------------------------------------------------- dose-limiting toxicity
-
-
-def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Flags and reasons as the adjudicated table states them."""
-    table = records.to_frame(
-        dlt, "dlt", needs=("evaluable", "dlt"), fill=("dlt_term", "not_evaluable_reason")
-    )
-    mine, others = derive.known_subjects(table, course.subjects)
-    again = mine["subject_id"].duplicated(keep=False)
-    said = mine[~again].set_index("subject_id").reindex(course.subjects["subject_id"]).reset_index()
-    flags = {"Y": 1.0, "N": 0.0}
-    evaluable, toxic = said["evaluable"].map(flags).astype(float), said["dlt"].map(flags).astype(float)
-    untreated = ~course.infused & said["row"].isna()
-    evaluable, toxic = evaluable.mask(untreated, 0.0), toxic.mask(untreated, 0.0)
-    term, why_not = said["dlt_term"].fillna(""), said["not_evaluable_reason"].fillna("")
-    reason = term.where(toxic == 1, why_not.where(evaluable != 1, "")).mask(untreated, "NOT_INFUSED")
-    unknown = evaluable.isna() | toxic.isna()
-    note = np.where(unknown, np.where(said["row"].isna(), "not in the dlt table", "not adjudicated"), "")
-    judged = pd.DataFrame(
-        {
-            "subject_id": said["subject_id"],
-            "evaluable": evaluable,
-            "dlt": toxic,
-            "reason": reason,
-            "note": note,
-        }
-    )
-    excluded = [
-        results.excluded_rows(others, "dlt", "not a subject of this analysis"),
-        results.excluded_rows(mine[again], "dlt", "several rows of this subject"),
-    ]
-    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS)
-
-
-def _judged(
-    adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
-) -> pd.DataFrame:
-    """Flags and reasons derived from adverse events, exposure and follow-up."""
-    timed, _ = emergence.timed(adverse_events, course)
-    timed = timed[timed["who"] >= 0]
-    clause = _clauses(timed, course, rules)
-    reasons = pd.Series(clause[clause != ""], index=timed.loc[clause != "", "who"], dtype=object)
-    term = timed["pt"].fillna(timed["verbatim"]).fillna(UNCODED).to_numpy(dtype=object)
-    reasons = pd.Series(
-        term[clause != ""] + ": " + reasons.to_numpy(dtype=object), index=reasons.index, dtype=object
-    )
-    queried = timed[_open_question(timed, course, rules)]
-    table = course.subjects
-    judged = pd.DataFrame({"subject_id": table["subject_id"]})
-    toxic = np.isin(np.arange(len(table)), reasons.index) & course.infused
-    why_not = _not_evaluable(course, events, rules)
-    judged["evaluable"] = (toxic | (why_not == "")).astype(float)
-    judged["dlt"] = toxic.astype(float)
-    joined = reasons.groupby(level=0, sort=True).agg("; ".join).reindex(judged.index).fillna("")
-    judged["reason"] = joined.where(toxic, pd.Series(why_not, index=judged.index))
-    open_terms = queried["pt"].fillna(UNCODED).groupby(queried["who"]).agg(", ".join).reindex(judged.index)
-    judged["note"] = ("not judged, grade or start missing: " + open_terms).fillna("")
-    return judged
-
-
-def _clauses(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> npt.NDArray[np.object_]:
-    """The clause that makes each record dose-limiting, empty where none does."""
-    grade, start = timed["grade"].to_numpy(), timed["start_day"].to_numpy()
-    last_contact = np.fmax(course.risk_end[timed["who"].to_numpy()], start)
-    end = timed["end_day"].fillna(pd.Series(last_contact, index=timed.index)).to_numpy()
-    duration = end - start + 1
-    crs, icans = _in_category(timed, "CRS"), _in_category(timed, "ICANS")
-    haematological = _among(timed["pt"], rules.haematological_terms)
-    other = ~crs & ~icans & ~haematological
-    short, long = rules.aesi_grade3_days, rules.other_grade3_days
-    cases = (
-        (grade == 5, "grade 5"),
-        (crs & (grade == 4), "CRS grade 4"),
-        (crs & (grade == 3) & (duration > short), f"CRS grade 3 for more than {short:g} days"),
-        (icans & (grade == 4), "ICANS grade 4"),
-        (icans & (grade == 3) & (duration > short), f"ICANS grade 3 for more than {short:g} days"),
-        (haematological & ~crs & ~icans & (grade == 4) & (end > rules.window_days),
-         f"haematological grade 4 present after day {rules.window_days:g}"),
-        (other & (grade == 4), "grade 4"),
-        (other & (grade == 3) & (duration > long), f"grade 3 for more than {long:g} days"),
-    )  # fmt: skip
-    words = np.select([case for case, _ in cases], [np.array(text, dtype=object) for _, text in cases], "")
-    return np.where(
-        _may_be_dose_limiting(timed, rules) & (start >= 0) & (start <= rules.window_days), words, ""
-    )
-
-
-def _may_be_dose_limiting(timed: pd.DataFrame, rules: DltRules) -> Flags:
-    """Related to the CAR-T cells and not due to the disease."""
-    return _related(timed["related_cart"]) & ~_among(timed["related_disease"], ("Y",))
-
-
-def _open_question(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> Flags:
-    """Records that could be dose-limiting but for a missing grade or start."""
-    start = timed["start_day"]
-    no_grade = timed["grade"].isna() & (start >= 0) & (start <= rules.window_days)
-    no_start = start.isna() & (timed["grade"].isna() | (timed["grade"] >= 3))
-    over_before = timed["end_day"] < 0
-    unclear = ((no_grade | no_start) & ~over_before).to_numpy(dtype=bool)
-    asked: Flags = unclear & _may_be_dose_limiting(timed, rules) & course.infused[timed["who"].to_numpy()]
-    return asked
-
-
-def _not_evaluable(
-    course: emergence.Course, events: Table | None, rules: DltRules
-) -> npt.NDArray[np.object_]:
-    """Why a subject without a DLT is not evaluable: the first reason that applies, empty for none."""
-    table = course.subjects
-    dose = {
-        name: table[name].to_numpy(dtype=float) if name in table.columns else np.full(len(table), np.nan)
-        for name in ("actual_dose_1e6_kg", "planned_dose_1e6_kg")
-    }
-    # 0.8 x 1.5 is 1.2000000000000002 in binary: exactly 80 % of the planned dose is enough.
-    enough = rules.min_dose_fraction * dose["planned_dose_1e6_kg"] * (1 - 1e-12)
-    therapy = derive.first_event_days(events, table)["NEW_THERAPY"].to_numpy()
-    reasons = (
-        (~course.infused, "NOT_INFUSED"),
-        (dose["actual_dose_1e6_kg"] < enough, "UNDERDOSED"),
-        (therapy <= rules.window_days, "NEW_THERAPY"),
-        (course.death < rules.window_days, "DEATH"),
-        (~(course.risk_end >= rules.window_days), "LOST_TO_FOLLOW_UP"),
-    )
-    return np.select([why for why, _ in reasons], [np.array(word, dtype=object) for _, word in reasons], "")
 
 
 # ------------------------------------------------------------------------------------- haematotoxicity
@@ -1315,12 +937,12 @@ def _usable(anc: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd
     return mine[~undated], results.concat(excluded, results.EXCLUDED_COLUMNS)
 
 
-def _icaht_summary(graded: pd.DataFrame, groups: _Groups, rules: SafetyRules) -> pd.DataFrame:
+def _icaht_summary(graded: pd.DataFrame, groups: Groups, rules: SafetyRules) -> pd.DataFrame:
     """Early grade 3 or more among those graded, by group."""
     grade = graded["early_grade"].to_numpy()
     summary = pd.DataFrame({"group": groups.labels, "n": groups.members.sum(axis=1)})
     summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
     summary["n_grade_ge3"] = (groups.members & (grade >= 3)).sum(axis=1)
-    _add_proportion(summary, "n_grade_ge3", "n_graded", rules, _RATE)
+    add_proportion(summary, "n_grade_ge3", "n_graded", rules, RATE)
     summary["note"] = np.where(summary["n_graded"] == 0, "nobody graded", "")
     return summary
