@@ -71,7 +71,6 @@ class CellDoseResult(EndpointResult):
     """
 
     title: ClassVar[str] = "Cell dose"
-    figure: ClassVar[str] = "cell_dose"
 
     def _long(self) -> list[pd.DataFrame]:
         blocks = []
@@ -237,7 +236,7 @@ def _read_bags(products: Table) -> pd.DataFrame:
         for row, value in bags.loc[bags[name].notna() & ~bags[name].isin(words), ["row", name]].to_numpy()
     ]  # fmt: skip
     problems += [
-        Problem(table="products", row=int(row), column=name, value=value, rule="DOSE-RANGE",
+        Problem(table="products", row=int(row), column=name, value=float(value), rule="DOSE-RANGE",
                 message="must be above 0" if name == "weight_kg" else f"must be within {low:g} to {high:g}")
         for name, (low, high) in _BAG_LIMITS.items()
         for row, value in bags.loc[(bags[name] < low) | (bags[name] > high), ["row", name]].to_numpy()

@@ -89,7 +89,8 @@ def evidence(
     exposure : result or None
         `.subjects` with subject_id, auc_window, and infusion_no, assay where it has them.
     persistence : result or None
-        `.subjects` with subject_id, visit, quantifiable (1, 0; a row = sampled), and assay.
+        `.at_visit` (else `.subjects`) with subject_id, visit, quantifiable (1, 0; a row = sampled), and
+        assay.
     depletion : result, mapping by parameter, or None
         `.subjects` with subject_id, first_day_below_<threshold> (days since infusion) and nadir.
     visit, strategy : str
@@ -263,14 +264,15 @@ def _responder(result: Result, visit: str, strategy: str) -> "pd.Series[Any] | N
 def _of_assay(table: pd.DataFrame, assay: str) -> pd.DataFrame:
     """Rows of the first infusion and of one assay, as far as the table tells them apart."""
     if "assay" in table.columns:
-        table = table[table["assay"] == assay]
+        unnamed = table["assay"].isna() | (table["assay"] == "")
+        table = table[(table["assay"] == assay) | unnamed]
     return table[table["infusion_no"] == 1] if "infusion_no" in table.columns else table
 
 
 def _persisting(result: Result, visit: str, assay: str) -> "pd.Series[Any] | None":
     if result is None:
         return None
-    table = _of_assay(result.subjects, assay)
+    table = _of_assay(getattr(result, "at_visit", result.subjects), assay)
     sampled = table[(table["visit"] == visit) & table["quantifiable"].notna()]
     return sampled.groupby("subject_id")["quantifiable"].max().astype("float64")
 

@@ -5,7 +5,6 @@ by the dose received. Not here: gates and scores under one set of rules (verdict
 (robustness), the sentences (wording).
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
@@ -63,7 +62,7 @@ class DoseScore(EndpointResult):
     """
 
     title: ClassVar[str] = "Integrated score of the dose levels"
-    figure: ClassVar[str] = "dose_score"
+    figure: ClassVar[str] = "dose_profile"
 
     rules: ScoreRules = field(repr=False)
     best_level: Level | None
@@ -261,12 +260,29 @@ def recommend(
     Returns
     -------
     DoseScore
-        By assigned level, with `.received` (None without `cell_dose`).
+        By assigned level, with `.received` (None without `cell_dose` or without planned doses).
 
     Raises
     ------
     ValueError
-        As in `evidence` and `score`; `cell_dose` needs planned doses in `subjects`.
+        As in `evidence` and `score`.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace as Result
+    >>> people = pd.DataFrame({"subject_id": list("abcdef"), "dose_level": [1, 1, 1, 2, 2, 2]})
+    >>> dlt = Result(subjects=people.assign(evaluable=1, dlt=[0, 0, 0, 0, 0, 1]))
+    >>> response = Result(subjects=people.assign(visit="M3", strategy="treatment-policy",
+    ...                                          responder=[0, 0, 1, 1, 1, 1]))
+    >>> rules = ScoreRules(criteria=(
+    ...     {"name": "dlt", "kind": "binary", "weight": 0.5,
+    ...      "desirability": {"kind": "min", "low": 0.1, "high": 0.4}},
+    ...     {"name": "orr", "kind": "binary", "weight": 0.5,
+    ...      "desirability": {"kind": "max", "low": 0.2, "high": 0.8}}))
+    >>> found = recommend(people, dlt=dlt, response=response, exposure=None, persistence=None,
+    ...                   depletion=None, rules=rules, rng=1)
+    >>> found.recommended_level, found.status
+    (1, 'recommended')
     """
     generator = np.random.default_rng(_required(rng))
     people = derive.subject_table(subjects)
@@ -275,11 +291,11 @@ def recommend(
         people["subject_id"], dlt=dlt, response=response, exposure=exposure, persistence=persistence,
         depletion=depletion, visit=visit, strategy=strategy, assay="QPCR",
     )  # fmt: skip
-    ways = {"assigned": level}
-    if cell_dose is not None:
-        ways["received"] = _received_level(people, level, levels, cell_dose.subjects)
+    received = None if cell_dose is None else _received_level(people, level, levels, cell_dose.subjects)
     scored = {}
-    for way, placed in ways.items():
+    for way, placed in (("assigned", level), ("received", received)):
+        if placed is None:
+            continue
         found = count(judged, placed, levels)
         result = score(found.counts, found.exposures, rules=rules, rng=generator)
         scored[way] = replace(
@@ -354,23 +370,20 @@ def _summary(data: LevelData, verdict: Verdict, draws: Draws, rules: ScoreRules)
 
 def _received_level(
     people: pd.DataFrame, level: "pd.Series[Any]", levels: Sequence[Level], doses: pd.DataFrame
-) -> "pd.Series[Any]":
-    """The planned level nearest the dose received at infusion 1, by subject_id; the lower one on a tie."""
-    planned_name, received_name = "planned_dose_1e6_kg", "dose_1e6_kg"
-    if planned_name not in people.columns or not people[planned_name].notna().any():
-        planned_name, received_name = "planned_1e6", "viable_car_pos_1e6"
-    if planned_name not in people.columns:
-        raise ValueError("subjects must have planned_dose_1e6_kg or planned_1e6 to place the dose received")
-    own = people["subject_id"].map(level.to_dict())
-    planned = people.groupby(own.astype(object))[planned_name].median().reindex(levels)
-    dose = planned.to_numpy(dtype=float)
-    known = [one for one, target in zip(levels, dose, strict=True) if not math.isnan(target)]
-    ladder = dose[~np.isnan(dose)]
-    first = doses[doses["infusion_no"] == 1].set_index("subject_id")[received_name]
-    received = first.reindex(people["subject_id"]).to_numpy(dtype=float)
-    if not known:
-        raise ValueError("subjects must state the planned dose of at least one level")
-    # Rounded to 12 digits, so that a dose half way between two levels is a tie and goes to the lower one.
-    distance = np.array([[float(f"{gap:.12g}") for gap in row] for row in np.abs(received[:, None] - ladder)])
-    nearest = np.where(np.isnan(received), -1, np.nan_to_num(distance, nan=0.0).argmin(axis=1))
-    return pd.Series([None if j < 0 else known[j] for j in nearest], index=people["subject_id"], dtype=object)
+) -> "pd.Series[Any] | None":
+    """Planned level nearest the dose received at infusion 1, by subject_id; None without planned doses."""
+    by_weight = "planned_dose_1e6_kg" in people.columns and bool(people["planned_dose_1e6_kg"].notna().any())
+    planned = "planned_dose_1e6_kg" if by_weight else "planned_1e6"
+    if planned not in people.columns:
+        return None
+    own = people["subject_id"].map(level.to_dict()).astype(object)
+    ladder = people.groupby(own)[planned].median().reindex(pd.Index(levels, dtype=object)).dropna()
+    if ladder.empty:
+        return None
+    first = doses[doses["infusion_no"] == 1].set_index("subject_id")
+    received = first["dose_1e6_kg" if by_weight else "viable_car_pos_1e6"].reindex(people["subject_id"])
+    gaps = np.abs(received.to_numpy(dtype=float)[:, None] - ladder.to_numpy(dtype=float))
+    # The lower level on a tie, and a tie is one to 12 digits: a dose half way in decimals may not be so in binary.
+    near = gaps <= gaps.min(axis=1, keepdims=True) * (1 + 1e-12) + 1e-12
+    placed = [ladder.index[row.argmax()] if row.any() else None for row in near]
+    return pd.Series(placed, index=people["subject_id"], dtype=object)

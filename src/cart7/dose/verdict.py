@@ -125,10 +125,10 @@ def _numbers(
 def _impossible(name: str, table: pd.DataFrame) -> list[Problem]:
     if name == "exposures":
         bad = (table["value"] < 0) | np.isinf(table["value"])
-        twice = table.duplicated(["criterion", "subject_id"])
+        twice = table.duplicated(["criterion", "dose_level", "subject_id"])
         return _problems(
             name, table, bad, "value", "an exposure must be a finite number, not negative"
-        ) + _problems(name, table, twice, "subject_id", "a subject has one value per criterion")
+        ) + _problems(name, table, twice, "subject_id", "a subject has one value per criterion and level")
     n, events = table["n"], table["n_event"]
     whole = (n >= 0) & (n % 1 == 0) & (events >= 0) & (events % 1 == 0)
     twice = table.duplicated(["criterion", "dose_level"])

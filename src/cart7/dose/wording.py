@@ -41,9 +41,20 @@ def sentences(result: "DoseScore") -> list[str]:
         "Limits: criteria count as independent within a subject; there is no dose-response model; a missing "
         "criterion is not imputed; the score is a transparent ranking under stated weights, not a proof.",
     ]
-    if result.received is not None:
-        lines.append(f"By the dose received: {verdict(result.received)}")
-    return lines
+    return lines + _received(result)
+
+
+def _received(result: "DoseScore") -> list[str]:
+    """What the dose received changes; nothing to say of a score made from tables."""
+    if result.analysis != "dose.recommend":
+        return []
+    if result.received is None:
+        return ["By the dose received: not judged, since cell doses or planned doses are not there."]
+    one, other = (x.subjects.drop_duplicates("subject_id") for x in (result, result.received))
+    moved = one.merge(other, on="subject_id", suffixes=("", "_received"))
+    changed = moved[moved["dose_level"].map(str) != moved["dose_level_received"].map(str)]
+    who = ", ".join(changed["subject_id"]) or "nobody"
+    return [f"By the dose received: {verdict(result.received)} Nearest to another level, or unknown: {who}."]
 
 
 def _levels(result: "DoseScore") -> list[str]:
