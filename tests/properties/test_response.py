@@ -67,20 +67,26 @@ def none(value):
     return None if value != value else value
 
 
-@given(TRIALS, st.sampled_from(["M3", "M6"]), st.sampled_from(["later", "earlier"]),
-       st.sampled_from(["closest", "last"]), st.booleans())  # fmt: skip
-@settings(max_examples=40, deadline=None)
-def test_every_visit_and_strategy_equals_the_walking_version(trial, visit, tie, pick, bracket):
-    rules = ResponseRules(tie=tie, pick=pick, bracket=bracket)
+RULES = st.builds(
+    ResponseRules,
+    tie=st.sampled_from(["later", "earlier"]),
+    pick=st.sampled_from(["closest", "last"]),
+    bracket=st.booleans(),
+)
+
+
+@given(TRIALS, st.sampled_from(["M3", "M6"]), st.sampled_from(response.STRATEGIES), RULES)
+@settings(max_examples=150, deadline=None)
+def test_every_visit_and_strategy_equals_the_walking_version(trial, visit, strategy, rules):
     window = rules.visits[visit]
-    for strategy in response.STRATEGIES:
-        rows = response.at_visit(*tables(trial), visit=visit, strategy=strategy, rules=rules).subjects
-        for subject, row in zip(trial, rows.itertuples(), strict=True):
-            expected = twin.at_visit(
-                subject, window.target, window.lower, window.upper, strategy, RESPONDER, tie, pick, bracket
-            )
-            found = (row.reason, row.response, none(row.day), none(row.responder), row.evaluable)
-            assert found == expected, strategy
+    rows = response.at_visit(*tables(trial), visit=visit, strategy=strategy, rules=rules).subjects
+    for subject, row in zip(trial, rows.itertuples(), strict=True):
+        expected = twin.at_visit(
+            subject, window.target, window.lower, window.upper, strategy, RESPONDER, rules.tie, rules.pick,
+            rules.bracket,
+        )  # fmt: skip
+        found = (row.reason, row.response, none(row.day), none(row.responder), row.evaluable)
+        assert found == expected
 
 
 @given(TRIALS, st.booleans(), st.sampled_from([0, 28]), st.integers(0, 2), st.booleans())
