@@ -34,13 +34,18 @@ FATES = {
 }
 
 
-def sample_table(kinetics: Table, *, needs: tuple[str, ...]) -> pd.DataFrame:
-    """Samples in typed columns; an infinite number stays one, so that it spoils its own profile only."""
+def sample_table(kinetics: Table, *, needs: tuple[str, ...], anonymous: bool = False) -> pd.DataFrame:
+    """Samples in typed columns; an infinite number stays one, so that it spoils its own profile only.
+
+    `anonymous` allows a table without `subject_id`: the samples of one nameless subject.
+    """
     if not isinstance(kinetics, pd.DataFrame):
         return records.to_frame(kinetics, "kinetics", needs=needs)
     if not len(kinetics) and not set(needs) <= set(kinetics.columns):
         return records.to_frame([], "kinetics")
-    plain, infinite = kinetics.copy(), np.zeros(len(kinetics), dtype=bool)
+    nameless = anonymous and "subject_id" not in kinetics.columns
+    plain = kinetics.assign(subject_id="1") if nameless else kinetics.copy()
+    infinite = np.zeros(len(plain), dtype=bool)
     for name in {"day", "nominal_day", "value"} & set(plain.columns):
         numbers = pd.to_numeric(plain[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         plain[name] = plain[name].mask(np.isinf(numbers))
@@ -49,7 +54,7 @@ def sample_table(kinetics: Table, *, needs: tuple[str, ...]) -> pd.DataFrame:
         plain["blq"] = plain["blq"].map({True: "BLQ"})
     frame = records.to_frame(plain, "kinetics", needs=needs)
     frame["value"] = frame["value"].mask(infinite, np.inf)
-    return frame
+    return frame.drop(columns="subject_id") if nameless else frame
 
 
 def other_infusion(samples: pd.DataFrame, wanted: int | None) -> pd.Series:
@@ -76,6 +81,19 @@ class Profiles:
         table = np.full((len(self.keys), width), blank)
         table[self.number, self.place] = values
         return table
+
+
+def rectangles(mine: pd.DataFrame, time: NDArray[np.float64], profiles: Profiles) -> dict[str, NDArray[Any]]:
+    """The samples as the kernel takes them: `time`, `value`, `blq` and `lloq`, profiles x samples."""
+    below = mine["blq"].notna().to_numpy() if "blq" in mine.columns else np.zeros(len(mine), dtype=bool)
+    # Values in two units are not comparable: the profile goes in empty and comes out with its reason.
+    mixed = profiles.mixed[profiles.number]
+    return {
+        "time": profiles.rectangle(time, np.nan),
+        "value": profiles.rectangle(np.where(mixed, np.nan, mine["value"].to_numpy(dtype=float)), np.nan),
+        "blq": profiles.rectangle(below & ~mixed, blank=False),
+        "lloq": profiles.rectangle(number_column(mine, "lloq").to_numpy(), np.nan),
+    }
 
 
 def arranged(samples: pd.DataFrame, time: NDArray[np.float64]) -> Profiles:
@@ -160,9 +178,10 @@ def point_frame(
     used = (unused == "").to_numpy()
     here = (profiles.number, profiles.place)
     keys = samples[[name for name in KEYS if name in samples.columns]]
+    value = samples["value"].replace(np.inf, np.nan).to_numpy(dtype=float)
     points = tidy_keys(keys).assign(
-        day=samples["day"].to_numpy(dtype=float), value=samples["value"].replace(np.inf, np.nan).to_numpy(dtype=float), blq="",
-        in_auc=False, in_lambda_z=False, note=unused,
+        day=samples["day"].to_numpy(dtype=float), value=value, blq="", in_auc=False, in_lambda_z=False,
+        note=unused,
     )  # fmt: skip
     if len(time):
         points.loc[used, "day"] = time

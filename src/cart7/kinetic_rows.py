@@ -55,7 +55,7 @@ def suffix(words: pd.Series) -> pd.Series:
     ).astype(object)
 
 
-def _dimensions(frame: pd.DataFrame) -> pd.Series:
+def dimensions(frame: pd.DataFrame) -> pd.Series:
     """Assay and infusion of each row, as they follow a parameter code."""
     joined = pd.Series("", index=frame.index, dtype=object)
     for name in ("assay", "infusion_no"):
@@ -117,7 +117,7 @@ def profile_rows(
     window: tuple[float, float] | None = None,
 ) -> list[pd.DataFrame]:
     """Long rows of the parameters; those of the window too, where one is given."""
-    dimensions, subject = _dimensions(profiles), text_column(profiles, "subject_id")
+    described, subject = dimensions(profiles), text_column(profiles, "subject_id")
     blocks = []
     for param, code in PPTESTCD.items():
         in_window = param in WINDOW
@@ -127,7 +127,7 @@ def profile_rows(
             results.long_rows(
                 profiles,
                 analysis=analysis,
-                param=code + dimensions,
+                param=code + described,
                 timepoint=label_of(*window) if in_window and window is not None else "",
                 population=population,
                 subject_id=subject,
@@ -154,7 +154,7 @@ def window_rows(
         results.long_rows(
             named,
             analysis="pk.nca",
-            param=PPTESTCD.get(stat, PPTESTCD["auc_window"]) + _dimensions(windows),
+            param=PPTESTCD.get(stat, PPTESTCD["auc_window"]) + dimensions(windows),
             timepoint=pd.Series(timepoint, dtype=object),
             population=population,
             subject_id=text_column(windows, "subject_id"),

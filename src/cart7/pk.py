@@ -6,6 +6,7 @@ trapezoids and slopes themselves (stats.exposure), baselines and windows (derive
 (report.figures_kinetics).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self, TypeAlias
 
@@ -20,19 +21,31 @@ from cart7.kinetic_profiles import (
     arranged,
     other_infusion,
     point_frame,
+    rectangles,
     sample_table,
     set_aside,
     subject_frame,
+    text_column,
     window_frame,
 )
-from cart7.kinetic_rows import PPTESTCD, WINDOW, label_of, profile_rows, suffix, summary_units, window_rows
+from cart7.kinetic_rows import (
+    PPTESTCD,
+    WINDOW,
+    dimensions,
+    label_of,
+    profile_rows,
+    suffix,
+    summary_units,
+    window_rows,
+)
 from cart7.results import EndpointResult
 from cart7.stats import exposure as kernel
 from cart7.stats import summaries
+from cart7.stats.nca_choices import Choices
 
 __all__ = [
     "PPTESTCD", "BlqRules", "ExposureResult", "LambdaZRules", "NcaResult", "NcaRules", "PersistenceResult",
-    "exposure", "nca", "persistence",
+    "TimeAboveResult", "exposure", "nca", "persistence", "time_above",
 ]  # fmt: skip
 
 BlqRule: TypeAlias = Literal["keep", "drop", "half-lloq"] | float
@@ -202,12 +215,12 @@ class NcaRules(BaseModel):
         blq = _preset(BlqRules, changes.pop("blq", None), middle="keep")
         return cls(**{"start": "zero", "tail": "phoenix", **changes}, blq=blq)
 
-    def choices(self) -> kernel.Choices:
+    def choices(self) -> Choices:
         """The rules as the array kernel takes them."""
         blq = {f"blq_{name}": rule for name, rule in self.blq}
         slope = {f"lambda_z_{name}": choice for name, choice in self.lambda_z}
         plain = ("auc_method", "windows", "tail", "start", "duplicates", "tmax")
-        return kernel.Choices(**{name: getattr(self, name) for name in plain}, **blq, **slope)
+        return Choices(**{name: getattr(self, name) for name in plain}, **blq, **slope)
 
 
 USUAL = NcaRules()
@@ -253,6 +266,34 @@ class NcaResult(EndpointResult):
             *profile_rows(self.subjects, "pk.nca", self.population, _ways(self.rules)),
             *window_rows(self.windows, self.subjects, self.population, _ways(self.rules)),
         ]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TimeAboveResult(EndpointResult):
+    """Days at or above thresholds.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        One row per profile and threshold: keys, `threshold` (unit of the assay), `time_above` (days),
+        `note`, `unit`.
+    summary : DataFrame
+        Empty.
+    """
+
+    title: ClassVar[str] = "Time above threshold"
+
+    def _long(self) -> list[pd.DataFrame]:
+        rows = self.subjects
+        return [
+            results.long_rows(
+                rows, analysis="pk.time_above",
+                param="TAT" + dimensions(rows) + suffix(rows["threshold"]), population=self.population,
+                subject_id=text_column(rows, "subject_id"), stats=["threshold", "time_above"],
+                units={"threshold": rows["unit"].where(rows["unit"] != "", "unit not stated"),
+                       "time_above": "days"}, method=_ways(self.rules)[0],
+            )
+        ]  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -363,12 +404,66 @@ def nca(kinetics: Table, *, rules: NcaRules = USUAL) -> NcaResult:
     >>> f"{found['auc_window']:.0f} {found['auc_window_status']}"
     '40550 BLQ_TRIANGLE'
     """
-    anonymous = isinstance(kinetics, pd.DataFrame) and "subject_id" not in kinetics.columns
-    table = kinetics.assign(subject_id="1") if isinstance(kinetics, pd.DataFrame) and anonymous else kinetics
-    samples = sample_table(table, needs=_needs(rules, "day"))
-    if anonymous and len(samples):
-        samples = samples.drop(columns="subject_id")
+    samples = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
     return _analyse(samples, other_infusion(samples, rules.infusion_no), rules)
+
+
+def time_above(
+    kinetics: Table, thresholds: float | Sequence[float], *, rules: NcaRules = USUAL
+) -> TimeAboveResult:
+    """How long each profile lay at or above a threshold.
+
+    Parameters
+    ----------
+    kinetics : DataFrame or sequence of KineticSample
+        As for `nca`.
+    thresholds : float or sequence of float
+        Levels above 0, in the unit of the assay.
+    rules : NcaRules
+        The choices: `auc_method` gives the shape of each segment, `blq` what stands below the limit.
+
+    Returns
+    -------
+    TimeAboveResult
+        Days between the first and the last sample from day 0 on; nothing is assumed before or after.
+
+    Raises
+    ------
+    ValueError
+        When a threshold is not above 0.
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": "001", "day": [0, 10, 30], "value": [0.0, 400.0, 100.0]})
+    >>> time_above(samples, 200).subjects["time_above"].tolist()
+    [15.0]
+    """
+    levels = np.atleast_1d(np.asarray(thresholds, dtype=float))
+    samples = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
+    unused = other_infusion(samples, rules.infusion_no)
+    mine = samples[unused == ""]
+    profiles = arranged(mine, _times(mine, rules))
+    found = kernel.time_above(
+        **rectangles(mine, _times(mine, rules), profiles), thresholds=levels, choices=rules.choices()
+    )
+    each = profiles.keys.index.repeat(len(levels))
+    note = np.where(profiles.mixed, "MIXED_UNITS", found.note).astype(object)
+    why = unused.copy()
+    why[unused == ""] = note[profiles.number]
+    unit = pd.Series(profiles.unit, dtype=object)
+    return TimeAboveResult(
+        subjects=profiles.keys.loc[each]
+        .reset_index(drop=True)
+        .assign(
+            threshold=np.tile(levels, len(profiles.keys)),
+            time_above=found.time_above.ravel(),
+            note=np.repeat(note, len(levels)),
+            unit=unit.loc[each].to_numpy(),
+        ),
+        summary=pd.DataFrame(),
+        excluded=set_aside(samples, unused, why),
+        rules=rules,
+    )
 
 
 def exposure(
@@ -509,22 +604,16 @@ def _needs(rules: NcaRules, *more: str) -> tuple[str, ...]:
     return ("value", *more) if rules.time == "actual" else ("value", *more, "nominal_day")
 
 
+def _times(samples: pd.DataFrame, rules: NcaRules) -> NDArray[np.float64]:
+    return np.asarray(samples["day" if rules.time == "actual" else "nominal_day"], dtype=float)
+
+
 def _analyse(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> NcaResult:
     """Every profile of the rows that have no reason against them."""
     mine = samples[unused == ""]
-    time = mine["day" if rules.time == "actual" else "nominal_day"].to_numpy(dtype=float)
+    time = _times(mine, rules)
     profiles = arranged(mine, time)
-    below = mine["blq"].notna().to_numpy() if "blq" in mine.columns else np.zeros(len(mine), dtype=bool)
-    lloq = mine["lloq"].to_numpy(dtype=float) if "lloq" in mine.columns else np.full(len(mine), np.nan)
-    # Values in two units are not comparable: the profile goes in empty and comes out with its reason.
-    mixed = profiles.mixed[profiles.number]
-    found = kernel.examine(
-        profiles.rectangle(time, np.nan),
-        profiles.rectangle(np.where(mixed, np.nan, mine["value"].to_numpy(dtype=float)), np.nan),
-        profiles.rectangle(below & ~mixed, blank=False),
-        lloq=profiles.rectangle(lloq, np.nan),
-        choices=rules.choices(),
-    )
+    found = kernel.examine(**rectangles(mine, time, profiles), choices=rules.choices())
     subjects = subject_frame(profiles, found)
     points = point_frame(samples, unused, time, profiles, found, subjects["note"])
     return NcaResult(

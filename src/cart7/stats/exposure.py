@@ -6,7 +6,7 @@ the line through the last samples (`terminal_slope`), expansion and persistence 
 subjects (`cart7.pk`).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from cart7.stats import partial_area, terminal_slope, trapezoids
 from cart7.stats.expansion import contraction, expansion, persistence
+from cart7.stats.nca_choices import USUAL, BlqRule, Choices
 from cart7.stats.partial_area import Ending, WindowArea
 from cart7.stats.profiles import (
-    DUPLICATES,
     Peak,
     Samples,
     blq_class,
@@ -28,57 +28,6 @@ from cart7.stats.profiles import (
 )
 from cart7.stats.terminal_slope import TerminalSlope
 from cart7.stats.trapezoids import Curve, Flags, Floats, packed, total
-
-STARTS = ("auto", "require-sample", "zero")
-TMAX_CHOICES = ("first", "last")
-BLQ_WORDS = ("keep", "drop", "half-lloq")
-
-BlqRule = str | float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """The choices of a non-compartmental analysis; see `nca` for their meaning."""
-
-    auc_method: str = "lin-up-log-down"
-    windows: tuple[tuple[float, float], ...] = ((0.0, 28.0),)
-    tail: str = "auto"
-    start: str = "auto"
-    blq_first: BlqRule = "keep"
-    blq_middle: BlqRule = "drop"
-    blq_last: BlqRule = "keep"
-    blq_before_tmax: BlqRule | None = None
-    blq_after_tmax: BlqRule | None = None
-    lambda_z_min_points: int = 3
-    lambda_z_include_tmax: bool = False
-    lambda_z_tolerance: float = 1e-4
-    lambda_z_slope_rule: str = "negative-only"
-    lambda_z_window: tuple[float, float] | None = None
-    lambda_z_points: tuple[float, ...] | None = None
-    duplicates: str = "error"
-    tmax: str = "first"
-
-    @property
-    def blq_rules(self) -> tuple[BlqRule | None, ...]:
-        """The rules for samples below the limit, in the order of their classes."""
-        if self.blq_before_tmax is None and self.blq_after_tmax is None:
-            return self.blq_first, self.blq_middle, self.blq_last
-        return self.blq_before_tmax, self.blq_after_tmax
-
-    def __post_init__(self) -> None:
-        _one_of("auc_method", self.auc_method, trapezoids.AUC_METHODS)
-        _one_of("tail", self.tail, partial_area.TAILS)
-        _one_of("start", self.start, STARTS)
-        _one_of("lambda_z_slope_rule", self.lambda_z_slope_rule, terminal_slope.SLOPE_RULES)
-        _one_of("duplicates", self.duplicates, DUPLICATES)
-        _one_of("tmax", self.tmax, TMAX_CHOICES)
-        for name in ("blq_first", "blq_middle", "blq_last", "blq_before_tmax", "blq_after_tmax"):
-            _check_blq_rule(name, getattr(self, name))
-        if self.lambda_z_min_points < 2:
-            raise ValueError(f"lambda_z_min_points must be at least 2, got {self.lambda_z_min_points}")
-        for low, high in self.windows:
-            if not 0 <= low < high < np.inf:
-                raise ValueError(f"windows must satisfy 0 <= start < end < inf, got {(low, high)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -287,6 +236,61 @@ def examine(
         start_rule=done.start_rule,
         samples=_sample_use(done),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class TimeAbove:
+    """Time at or above each threshold, profiles x thresholds; `note` says why a profile has none."""
+
+    time_above: Floats
+    note: NDArray[np.str_]
+
+
+def time_above(
+    time: ArrayLike,
+    value: ArrayLike,
+    blq: ArrayLike | None = None,
+    *,
+    lloq: ArrayLike | None = None,
+    thresholds: ArrayLike,
+    choices: Choices = USUAL,
+) -> TimeAbove:
+    """Time each profile lies at or above thresholds, from its first to its last sample from time 0 on.
+
+    Parameters
+    ----------
+    time, value, blq, lloq
+        As in `nca`.
+    thresholds : array_like
+        Levels above 0.
+    choices : Choices
+        `auc_method` and the rules for samples below the limit; no value is assumed at time 0.
+
+    Returns
+    -------
+    TimeAbove
+
+    Raises
+    ------
+    ValueError
+        When a threshold is not above 0.
+
+    Examples
+    --------
+    >>> time_above([0, 10, 30], [0, 400, 100], thresholds=[200]).time_above.tolist()
+    [[15.0]]
+    """
+    levels = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
+    if not ((levels > 0) & (levels < np.inf)).all():
+        raise ValueError(f"thresholds must be above 0, got {levels.tolist()}")
+    observed = replace(choices, start="require-sample")
+    done = _pass(time, value, blq, lloq, observed)
+    days = np.stack([trapezoids.time_above(done.lines, level) for level in levels], axis=1)
+    short = done.lines.count < 2
+    note = np.select(
+        [done.faults != "", done.no_samples, short], [done.faults, "NO_SAMPLES", "ONE_POINT"], ""
+    )
+    return TimeAbove(time_above=np.where(short[:, None], np.nan, days), note=note)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -547,15 +551,3 @@ def _sample_use(done: _Pass) -> SampleUse:
         in_lambda_z=used & back(done.slope.used),
         fate=np.select(list(fates.values()), list(fates), ""),
     )
-
-
-def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-
-
-def _check_blq_rule(name: str, rule: BlqRule | None) -> None:
-    if rule is None or (isinstance(rule, str) and rule in BLQ_WORDS):
-        return
-    if isinstance(rule, str) or not 0 <= rule < np.inf:
-        raise ValueError(f"{name} must be one of {', '.join(BLQ_WORDS)} or a number from 0, got {rule!r}")

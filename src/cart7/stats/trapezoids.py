@@ -163,6 +163,19 @@ def moment(lines: Curve, high: Floats) -> Any:
     return total(np.where(inside, np.where(lines.log, bent, straight), 0.0))
 
 
+def time_above(lines: Curve, level: float) -> Any:
+    """Time each curve lies at or above a level, crossing by the rule of each segment."""
+    width = lines.t2 - lines.t1
+    high1, high2 = lines.c1 >= level, lines.c2 >= level
+    crosses = high1 != high2
+    gap = np.where(crosses, lines.c2 - lines.c1, 1.0)
+    bend = np.where(lines.log, lines.slope * width, 1.0)
+    straight = (level - lines.c1) / gap
+    bent = np.log(level / np.where(lines.log, lines.c1, level)) / bend
+    part = np.where(lines.log, bent, straight)
+    return total(np.where(crosses, width * np.where(high1, part, 1 - part), np.where(high1, width, 0.0)))
+
+
 def _expm1_over(x: Floats) -> Any:
     """(exp(x) - 1) / x, and 1 at 0."""
     safe = np.where(x == 0, 1.0, x)
