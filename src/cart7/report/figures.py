@@ -5,8 +5,9 @@ Here: the list. Not here: the drawing itself (`figures_survival`, `figures_kinet
 optional Axes, and returns the Axes it drew on, or the Figure when there are several panels.
 """
 
-from cart7.report.figures_dose import dose_profile
+from cart7.report.figures_dose import cell_dose, dose_profile
 from cart7.report.figures_kinetics import (
+    ada_course,
     ada_rates,
     kinetics_spaghetti,
     pd_over_time,
@@ -19,14 +20,18 @@ from cart7.report.figures_survival import cumulative_incidence, endpoint_curves,
 pd_by_visit = pd_over_time
 pd_depletion = pd_over_time
 response_courses = swimmer
+dose_score = dose_profile
 
 __all__ = [
+    "ada_course",
     "ada_rates",
     "ae_by_grade",
     "aesi_map",
+    "cell_dose",
     "cumulative_incidence",
     "dlt_rates",
     "dose_profile",
+    "dose_score",
     "endpoint_curves",
     "kaplan_meier",
     "kinetics_spaghetti",

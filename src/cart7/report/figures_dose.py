@@ -17,6 +17,7 @@ from cart7.report.canvas import (
     look,
     nothing_to_draw,
     ordered,
+    short_ids,
     strip_below,
 )
 
@@ -77,3 +78,43 @@ def _score_legend(ax: Any) -> None:
         Line2D([], [], **mark, label="expected score, 95 % credible interval"),
         Line2D([], [], **mark, markerfacecolor="white", label="outside the gates"),
     ])  # fmt: skip
+
+
+def cell_dose(result: Any, ax: Any = None) -> Any:
+    """Dose received by every subject against the planned dose and its limits, first infusion.
+
+    Parameters
+    ----------
+    result : CellDoseResult
+        Its `.subjects`: subject_id, infusion_no, dose_1e6_kg, planned_dose_1e6_kg (10^6 cells/kg).
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+    """
+    rows = result.subjects[result.subjects["infusion_no"] == 1].sort_values("subject_id", kind="stable")
+    ax = blank(7.2, 3.0, left=0.8, right=0.2, top=0.35, bottom=0.5) if ax is None else ax
+    if rows.empty:
+        return nothing_to_draw(ax, "no infusion")
+    place = np.arange(len(rows))
+    planned = rows["planned_dose_1e6_kg"].to_numpy(dtype=float)
+    share = getattr(result.rules, "limit_percent", 20.0) / 100
+    ax.vlines(
+        place,
+        planned * (1 - share),
+        planned * (1 + share),
+        color=GRID,
+        linewidth=9,
+        label="planned, with limits",
+    )
+    ax.plot(place, planned, linestyle="", marker="_", markersize=13, color=QUIET)
+    ax.plot(place, rows["dose_1e6_kg"].to_numpy(dtype=float), linestyle="", marker="o", markersize=5, color="#4477AA",
+            label="received")  # fmt: skip
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("Dose (10⁶ viable CAR+ cells/kg)")
+    labels = short_ids([str(name) for name in rows["subject_id"]])
+    ax.set_xticks(place, [labels[str(name)] for name in rows["subject_id"]])
+    legend_above(ax)
+    return ax

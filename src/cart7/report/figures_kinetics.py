@@ -18,6 +18,7 @@ from cart7.report.canvas import (
     QUIET,
     blank,
     group_name,
+    legend_above,
     log_axis,
     look,
     nothing_to_draw,
@@ -299,4 +300,50 @@ def _by_visit(rows: pd.DataFrame, ax: Any, *, count: str, n: str, row: str, labe
     ax.set_xticks(place, [str(visit) for visit in rows["visit"]])
     counts = [f"{int(x)}/{int(m)}" for x, m in zip(rows[count], rows[n], strict=True)]
     strip_below(ax, list(place), [(row, INK, counts)], offset=26)
+    return ax
+
+
+def ada_course(result: Any, ax: Any = None) -> Any:
+    """Antibody samples of every subject over time: positive filled with its titre, negative open.
+
+    Parameters
+    ----------
+    result : ClassificationResult
+        Its `.samples`: subject_id, day, result (`POS`, `NEG`), titer.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    Axes
+    """
+    samples = result.samples
+    names = sorted(samples["subject_id"].astype(str).unique())
+    ax = (
+        blank(7.2, 1.0 + 0.27 * max(len(names), 2), left=0.9, right=0.2, top=0.35, bottom=0.5)
+        if ax is None
+        else ax
+    )
+    if not names:
+        return nothing_to_draw(ax, "nobody was tested")
+    lane = samples["subject_id"].astype(str).map({name: place for place, name in enumerate(names)})
+    positive = (samples["result"] == "POS").to_numpy()
+    for chosen, colour, word in (
+        (~positive, "white", "negative"),
+        (positive, "#EE6677", "positive, with titre"),
+    ):
+        ax.plot(samples["day"][chosen], lane[chosen], linestyle="", marker="o", markersize=6, color=colour,
+                markeredgecolor=INK, markeredgewidth=0.8, label=word)  # fmt: skip
+    for day, place, titer in zip(
+        samples["day"][positive], lane[positive], samples["titer"][positive], strict=True
+    ):
+        if pd.notna(titer):
+            ax.annotate(plain(float(titer)), (day, place), xytext=(6, 0), textcoords="offset points", va="center",
+                        fontsize=8)  # fmt: skip
+    width = ax.get_position().width * ax.figure.get_figwidth()
+    root_day_axis(ax, float(samples["day"].min()), float(samples["day"].max()), width=width)
+    ax.set_xlabel("Days since infusion (root scale)")
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.set_yticks(range(len(names)), [short_ids(names)[name] for name in names])
+    legend_above(ax)
     return ax

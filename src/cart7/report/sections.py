@@ -1,0 +1,348 @@
+"""What stands on the page, in which order: sections of tables, figures and words.
+
+Here: which results a section shows, captions and introductions, and "not collected" with its reason.
+Not here: layouts of tables (`tables_*`), drawing (`figures_*`), HTML (`document`).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from cart7._version import versions
+from cart7.report import figures, tables_cells, tables_dose, tables_efficacy, tables_safety, tables_study
+from cart7.report.canvas import ALL
+from cart7.report.cells import Groups, Table, groups_of, number
+from cart7.report.words import ASSAYS, ATTRIBUTES, CELL_NAMES, STRATEGIES, in_words
+
+PLACEHOLDER_WORDS = (
+    "The weights, limits and gates of this score are placeholders of the example, not a protocol's choice. "
+    "No dose decision may rest on them; a trial must pre-specify its own."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """A figure to be drawn: its name, what it shows, the caption, and how."""
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A sentence set apart; `kind` is `notice` or `loud`."""
+
+    title: str
+    text: str
+    kind: str = "notice"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """A result in its own words, line by line."""
+
+    name: str
+    title: str
+    lines: tuple[str, ...]
+
+
+Block = Table | Figure | Notice | Explained
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A numbered part of the page."""
+
+    name: str
+    title: str
+    words: str
+    blocks: tuple[Block, ...]
+
+
+def page_facts(analysis: Any) -> list[tuple[str, str]]:
+    """Study, source, cut-off and counts for the head of the page."""
+    accounting = analysis.accounting
+    everybody = accounting[accounting["group"].astype(str) == ALL]
+    row = everybody.iloc[0] if len(everybody) else accounting.iloc[-1]
+    last = analysis.course["end_day"].max() if len(analysis.course) else None
+    facts = [("Source", str(analysis.source)), ("Enrolled", number(row["n_enrolled"])),
+             ("Infused", number(row["n_infused"])), ("DLT-evaluable", number(row["n_dlt_evaluable"], 0, "not collected")),
+             ("Died (infused)", number(row["n_deaths_infused"], 0, "not collected")),
+             ("Analysis set", "infused subjects, unless a table says otherwise")]  # fmt: skip
+    cut_off = str(getattr(analysis, "data_cutoff", "") or "")
+    if cut_off:
+        facts.insert(1, ("Data cut-off", cut_off))
+    if last is not None and pd.notna(last):
+        facts.append(("Longest follow-up", f"{number(float(last))} days after infusion"))
+    return facts
+
+
+def sections(analysis: Any) -> list[Section]:
+    """All sections of the page, in order."""
+    groups = groups_of(analysis)
+    parts = (
+        ("study", "What was analysed", _study, ""),
+        ("dlt-section", "Dose-limiting toxicity", _dlt, ""),
+        ("adverse-events", "Adverse events", _adverse_events,
+         "Treatment-emergent events of the infused subjects. Small numbers: read the limits, not the percentage."),
+        ("kinetics", "CAR-T cell kinetics", _kinetics, "Days since infusion; the infusion is day 0."),
+        ("cd7", "CD7+ cells", _cd7, "Depletion of CD7+ cells as pharmacodynamic effect and on-target toxicity."),
+        ("response-section", "Response", _response,
+         "Every strategy for intercurrent events stands beside the others; none replaces the pre-specified one."),
+        ("survival", "Overall survival, progression-free survival, duration of response", _survival, ""),
+        ("immunogenicity", "Immunogenicity", _immunogenicity, ""),
+        ("rp2d-section", "Recommended phase II dose", _rp2d,
+         "An integrated score supports, and never replaces, the judgement of the safety review committee."),
+        ("not-collected-section", "Not collected", _not_collected,
+         "Results that need a table or column that the study does not have."),
+        ("data-problems", "Data problems", _problems, ""),
+        ("conventions", "Conventions in force", _conventions,
+         "The whole plan: every rule that can change a number on this page, with the value used."),
+        ("software", "Software versions", _software, ""),
+    )  # fmt: skip
+    return [
+        Section(
+            name=name,
+            title=title,
+            words=words,
+            blocks=tuple(block for block in make(analysis, groups) if block),
+        )
+        for name, title, make, words in parts
+    ]
+
+
+Blocks = Iterator[Block | None]
+
+
+def _missing(analysis: Any, *names: str) -> Blocks:
+    """A notice for each result that is not there."""
+    for name in names:
+        if getattr(analysis, name) is None:
+            reason = analysis.not_collected.get(name, "no reason given")
+            yield Notice(title=f"{ATTRIBUTES.get(name, name)}: not collected.", text=_sentence(reason))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def _study(analysis: Any, groups: Groups) -> Blocks:
+    yield tables_study.accounting(analysis.accounting, groups)
+    yield from _missing(analysis, "cell_dose")
+    if analysis.cell_dose is not None:
+        yield tables_study.cell_dose_summary(analysis.cell_dose, groups)
+        yield tables_study.cell_dose(analysis.cell_dose, groups)
+    yield tables_study.row_accounting(analysis.row_accounting)
+    yield tables_study.extra_columns(analysis.extra_columns)
+
+
+def _dlt(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "dlt")
+    if analysis.dlt is None:
+        return
+    yield tables_safety.dlt_rates(analysis.dlt, groups)
+    yield Figure(
+        name="figure-dlt", title="Dose-limiting toxicity by dose level.",
+        caption="Point: observed rate; line: exact two-sided 95 % limits; tick: one-sided 95 % upper limit.",
+        draw=lambda: figures.dlt_rates(analysis.dlt, by=groups.by),
+    )  # fmt: skip
+    yield tables_safety.dlt_listing(analysis.dlt, groups)
+
+
+def _adverse_events(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "ae_overview", "ae_by_term", "special_interest", "icaht", "ae_rates")
+    if analysis.ae_overview is not None:
+        yield tables_safety.overview(analysis.ae_overview, groups)
+    if analysis.special_interest is not None:
+        yield tables_safety.special_interest(analysis.special_interest, groups)
+        yield Figure(
+            name="figure-aesi", title="CRS, ICANS and HLH: first episode of each subject.",
+            caption="Bar: onset to end; number and shade: worst grade over all episodes.",
+            draw=lambda: figures.aesi_map(analysis.special_interest, groups=dict(groups.of_subject), by=groups.by),
+        )  # fmt: skip
+    if analysis.ae_by_term is not None:
+        yield Figure(
+            name="figure-ae", title="Adverse events by worst grade, all subjects.",
+            caption="Number of subjects; the 20 most frequent terms.",
+            draw=lambda: figures.ae_by_grade(analysis.ae_by_term),
+        )  # fmt: skip
+        yield tables_safety.by_term_grades(analysis.ae_by_term, groups)
+        yield tables_safety.by_term_levels(analysis.ae_by_term, groups)
+    if analysis.icaht is not None:
+        yield tables_safety.icaht(analysis.icaht, groups)
+    if analysis.ae_rates is not None:
+        yield tables_safety.rates(analysis.ae_rates, groups)
+
+
+def _kinetics(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "nca", "exposure", "persistence")
+    nca, exposure, persistence = analysis.nca, analysis.exposure, analysis.persistence
+    for assay in _assays(nca):
+        yield Figure(
+            name=f"figure-kinetics-{assay.lower()}", title=f"CAR-T kinetics of every subject, {in_words(assay, ASSAYS)}.",
+            caption="First infusion. Log axis; days on a root scale. Open triangles: below the limit of "
+            "quantification, drawn at the LLOQ (dashed line). Lines break at missing samples.",
+            draw=lambda assay=assay: figures.kinetics_spaghetti(  # type: ignore[misc]
+                nca, assay=assay, groups=groups.of_subject, by=groups.by
+            ),
+        )  # fmt: skip
+    for assay in _assays(exposure):
+        yield tables_cells.exposure(exposure, nca, groups, assay)
+    for assay in _assays(persistence):
+        yield tables_cells.persistence(persistence, groups, assay)
+        yield Figure(
+            name=f"figure-persistence-{assay.lower()}",
+            title=f"Subjects with quantifiable CAR-T cells by visit, {in_words(assay, ASSAYS)}.",
+            caption="All subjects sampled; lines: exact 95 % limits.",
+            draw=lambda assay=assay: figures.persistence_bars(  # type: ignore[misc]
+                persistence, assay=assay, label=f"Quantifiable by {in_words(assay, ASSAYS)} (%)"
+            ),
+        )  # fmt: skip
+    if nca is not None:
+        yield tables_cells.profiles(nca, groups)
+
+
+def _assays(result: Any) -> list[str]:
+    """Assays of a result, as they come."""
+    if result is None:
+        return []
+    frame = result.summary if len(result.summary) else result.subjects
+    return list(dict.fromkeys(frame["assay"].dropna().astype(str))) if "assay" in frame.columns else []
+
+
+def _cd7(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "pd", "depletion")
+    visits, depletion = analysis.pd, analysis.depletion or {}
+    parameters = [] if visits is None else list(dict.fromkeys(visits.summary["parameter"].astype(str)))
+    for parameter in [name for name in parameters if name in depletion or not depletion]:
+        in_percent = parameter.endswith("PCT")
+        thresholds = tuple(getattr(visits.rules, "thresholds", ())) if in_percent else ()
+        yield Figure(
+            name=f"figure-{parameter.lower().replace('_', '-')}",
+            title=f"{CELL_NAMES.get(parameter, parameter)} of every subject.",
+            caption="Log axis; days on a root scale. Open triangles: below the LLOQ (dashed line)."
+            + (" Dotted: thresholds of depletion." if thresholds else ""),
+            draw=lambda parameter=parameter, thresholds=thresholds: figures.pd_over_time(  # type: ignore[misc]
+                visits, parameter=parameter, groups=groups.of_subject, by=groups.by, lines=thresholds
+            ),
+        )  # fmt: skip
+        yield tables_cells.by_visit(visits, groups, parameter)
+    for parameter, result in depletion.items():
+        yield tables_cells.depletion(result, groups, parameter)
+    if depletion:
+        yield tables_cells.depletion_times(depletion, groups)
+
+
+def _response(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "response", "best_response")
+    if analysis.response is not None:
+        yield tables_efficacy.response_rates(analysis.response, groups)
+        yield Figure(
+            name="figure-response", title="Responders by visit and strategy, all infused subjects.",
+            caption="Point: responders/infused; line: exact 95 % limits.",
+            draw=lambda: figures.response_rates(analysis.response, names=STRATEGIES),
+        )  # fmt: skip
+        yield tables_efficacy.response_denominators(analysis.response)
+        yield tables_efficacy.response_changes(analysis.response, groups)
+    if analysis.best_response is not None:
+        yield tables_efficacy.best_response(analysis.best_response, groups)
+    if analysis.best_response is not None or len(analysis.course):
+        yield Figure(
+            name="figure-swimmer", title="Course of every infused subject.",
+            caption="A response lasts until the next assessment, the last one until the end of follow-up; ticks are "
+            "assessments.",
+            draw=lambda: figures.swimmer(analysis.best_response, course=analysis.course, by=groups.by),
+        )  # fmt: skip
+    if analysis.best_response is not None:
+        yield tables_efficacy.best_response_listing(analysis.best_response, groups)
+
+
+def _survival(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "time_to_event", "hsct_incidence")
+    result = analysis.time_to_event
+    if result is not None:
+        yield tables_efficacy.time_to_event(result, groups)
+        yield from _curves(result, groups)
+        yield tables_efficacy.strategy_changes(result, groups)
+    if analysis.hsct_incidence is not None:
+        causes = {1: "progression or death", 2: "HSCT"}
+        yield Figure(
+            name="figure-incidence", title="Cumulative incidence of progression or death, and of HSCT.",
+            caption="All infused subjects; shaded: pointwise 95 % limits.",
+            draw=lambda: figures.cumulative_incidence(analysis.hsct_incidence, causes=causes),
+        )  # fmt: skip
+        yield tables_efficacy.incidence(analysis.hsct_incidence, causes)
+
+
+def _curves(result: Any, groups: Groups) -> Blocks:
+    curves = result.curves
+    for endpoint in dict.fromkeys(curves["endpoint"]) if len(curves) else ():
+        strategies = list(dict.fromkeys(curves.loc[curves["endpoint"] == endpoint, "strategy"]))
+        words = STRATEGIES.get(strategies[0], strategies[0])
+        yield Figure(
+            name=f"figure-{endpoint.lower()}", title=f"{endpoint}, all subjects ({words.lower()}).",
+            caption="Shaded: pointwise log-log 95 % limits; dotted: exact beta product limits; ticks: censored.",
+            draw=lambda endpoint=endpoint: figures.endpoint_curves(  # type: ignore[misc]
+                result, endpoint=endpoint, groups=[ALL], by=groups.by
+            ),
+        )  # fmt: skip
+        if endpoint == "PFS" and len(strategies) > 1:
+            yield Figure(
+                name="figure-pfs-strategies", title="PFS under every strategy, all subjects.",
+                caption="The same subjects; only the handling of intercurrent events differs.",
+                draw=lambda strategies=strategies: figures.endpoint_curves(  # type: ignore[misc]
+                    result, endpoint="PFS", strategy=strategies, band=False
+                ),
+            )  # fmt: skip
+
+
+def _immunogenicity(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "ada_rates", "ada")
+    if analysis.ada_rates is not None:
+        yield tables_cells.ada_visits(analysis.ada_rates, groups)
+    if analysis.ada is not None:
+        yield tables_cells.ada_class_counts(analysis.ada, groups)
+        yield tables_cells.ada_classes(analysis.ada, groups)
+
+
+def _rp2d(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "rp2d")
+    result = analysis.rp2d
+    if result is None:
+        return
+    if getattr(result.rules, "placeholder", False):
+        yield Notice(title="Placeholder weights.", text=PLACEHOLDER_WORDS, kind="loud")
+    yield Explained(name="rp2d-words", title="In words", lines=tuple(result.explain().splitlines()))
+    yield Figure(
+        name="figure-rp2d", title="Expected score by dose level.",
+        caption="Line: 95 % credible interval; open mark: a gate is closed; P(best) among the levels that pass.",
+        draw=lambda: figures.dose_profile(result, by=groups.by),
+    )  # fmt: skip
+    yield tables_dose.scores(result, groups)
+    yield tables_dose.evidence(result, groups)
+    yield tables_dose.criteria(result.rules)
+    yield tables_dose.ranks(result, groups)
+    yield tables_dose.sensitivity(result)
+    yield tables_dose.weight_sweep(result)
+    if getattr(result, "received", None) is not None:
+        yield tables_dose.scores(result.received, groups, received=True)
+
+
+def _not_collected(analysis: Any, groups: Groups) -> Blocks:
+    yield tables_study.not_collected(analysis.not_collected)
+
+
+def _problems(analysis: Any, groups: Groups) -> Blocks:
+    yield tables_study.problems(analysis.problems)
+
+
+def _conventions(analysis: Any, groups: Groups) -> Blocks:
+    yield from tables_study.plan_rules(analysis.plan)
+
+
+def _software(analysis: Any, groups: Groups) -> Blocks:
+    yield tables_study.versions(versions())

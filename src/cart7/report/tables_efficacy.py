@@ -1,0 +1,321 @@
+"""Tables of efficacy: response by visit, strategy and denominator, best response, time to event.
+
+Here: layouts, and who changes between strategies as a listing. Not here: any rate, median or curve.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from cart7.report.canvas import ALL
+from cart7.report.cells import (
+    NOT_REACHED,
+    Footnotes,
+    Groups,
+    Row,
+    Table,
+    day,
+    interval,
+    known,
+    number,
+    per_key,
+    percent,
+    rate,
+    word,
+)
+from cart7.report.words import DENOMINATORS, ENDPOINTS, POPULATIONS, REASONS, STRATEGIES, in_words
+
+EXACT = "Exact (Clopper-Pearson) two-sided 95 % limits unless the plan says otherwise."
+BEST = ("BOR", "CBOR")
+BEST_NAMES = {"BOR": "Best overall response", "CBOR": "Confirmed best response"}
+
+
+def response_rates(result: Any, groups: Groups) -> Table:
+    """Responders by visit and strategy among the infused, by dose level."""
+    infused = result.summary[result.summary["population"] == "INFUSED"]
+    rows: list[Row] = []
+    for (visit,), of_visit in per_key(infused, ["visit"]).items():
+        rows.append(Row(cells=(BEST_NAMES.get(str(visit), str(visit)),), kind="head"))
+        for (strategy,), found in per_key(pd.DataFrame(of_visit), ["strategy"]).items():
+            cells = groups.across(found, _responders)
+            everybody = next((row for row in found if str(row["group"]) == ALL), found[-1])
+            rows.append(
+                Row(
+                    cells=(
+                        STRATEGIES.get(str(strategy), str(strategy)),
+                        *cells,
+                        number(everybody["n_not_evaluable"]),
+                    ),
+                    kind="sub",
+                )
+            )
+    return Table(
+        name="response", title="Responders by visit, strategy and dose level",
+        columns=("Visit\n  Strategy for intercurrent events", *groups.heads(), "Not evaluable\n(all)"), rows=tuple(rows),
+        population=POPULATIONS["INFUSED"], method=f"Responders/infused (%). {EXACT}",
+        notes=_response_notes(result.rules),
+    )  # fmt: skip
+
+
+def _responders(row: Mapping[Any, Any]) -> str:
+    return rate(row["n_responder"], row["n"], row["ci_low"], row["ci_high"], row.get("note"))
+
+
+def _response_notes(rules: Any) -> tuple[str, ...]:
+    windows = getattr(rules, "visits", {})
+    responder = ", ".join(getattr(rules, "responder", ()))
+    spans = "; ".join(
+        f"{name}: day {window.target:g} ({window.lower:g} to {window.upper:g})"
+        for name, window in windows.items()
+    )
+    return (
+        f"Responder: {responder}. Windows: {spans}; the assessment nearest the target, the "
+        f"{getattr(rules, 'tie', 'later')} one on a tie.",
+        "An infused subject without an assessment in the window counts as non-responder; the column not evaluable "
+        "says how many.",
+    )
+
+
+def response_denominators(result: Any) -> Table:
+    """Responders by visit and strategy over every denominator, everybody."""
+    everybody = result.summary[result.summary["group"] == ALL]
+    populations = [name for name in DENOMINATORS if (everybody["population"] == name).any()]
+    rows: list[Row] = []
+    for (visit,), of_visit in per_key(everybody, ["visit"]).items():
+        rows.append(Row(cells=(BEST_NAMES.get(str(visit), str(visit)),), kind="head"))
+        for (strategy,), found in per_key(pd.DataFrame(of_visit), ["strategy"]).items():
+            of = {str(row["population"]): row for row in found}
+            cells = tuple(_responders(of[name]) if name in of else "not defined" for name in populations)
+            rows.append(Row(cells=(STRATEGIES.get(str(strategy), str(strategy)), *cells), kind="sub"))
+    return Table(
+        name="response-denominators", title="The same responders over every denominator, all subjects",
+        columns=("Visit\n  Strategy", *(DENOMINATORS[name] for name in populations)), rows=tuple(rows),
+        population="As the column says", method=f"Responders/n (%). {EXACT}",
+        notes=("The infused set is the primary denominator; the others show how much the choice matters.",),
+    )  # fmt: skip
+
+
+def response_changes(result: Any, groups: Groups) -> Table:
+    """Subjects whose responder status differs between strategies at a visit, and why."""
+    subjects = result.subjects
+    strategies = list(dict.fromkeys(subjects["strategy"]))
+    rows = []
+    for (visit, subject), found in per_key(subjects, ["visit", "subject_id"]).items():
+        of = {str(row["strategy"]): row for row in found}
+        status = {None if not known(row["responder"]) else float(row["responder"]) for row in found}
+        if len(status) < 2:
+            continue
+        cells = tuple(_status(of[name]) if name in of else "none" for name in strategies)
+        rows.append(
+            Row(
+                cells=(str(visit), str(subject), groups.name(groups.of_subject.get(str(subject), "")), *cells)
+            )
+        )
+    return Table(
+        name="response-changes", title="Whose response depends on the strategy",
+        columns=("Visit", "Subject", "Level", *(STRATEGIES.get(name, name) for name in strategies)), rows=tuple(rows),
+        words=tuple(range(1, 3 + len(strategies))), population=POPULATIONS["INFUSED"],
+        empty="Nobody: every strategy gives the same responders.",
+    )  # fmt: skip
+
+
+def _status(row: Mapping[Any, Any]) -> str:
+    if not known(row["responder"]):
+        return in_words(word(row["reason"]), REASONS) or "not in the denominator"
+    verdict = "responder" if row["responder"] == 1 else "non-responder"
+    response = word(row["response"])
+    seen = f"{response}, day {day(row['day'])}" if response and known(row["day"]) else response
+    reason = in_words(word(row["reason"]), REASONS)
+    why = "; ".join(filter(None, (seen, reason)))
+    return f"{verdict} ({why})" if why else verdict
+
+
+def best_response(result: Any, groups: Groups) -> Table | None:
+    """Best overall response by category, where the result counts it."""
+    summary = result.summary
+    if not len(summary) or not {"category", "n_event", "n"} <= set(summary.columns):
+        return None
+    names = {
+        "RESPONDER": "Responder",
+        "MRD_NEGATIVE_CR": "MRD-negative CR",
+        "MISSING": "No usable assessment",
+    }
+    rows = []
+    labels = [label for label in groups.labels if (summary["group"].astype(str) == label).any()]
+    for (category,), found in per_key(summary, ["category"]).items():
+        of = {str(row["group"]): row for row in found}
+        cells = tuple(
+            rate(of[x]["n_event"], of[x]["n"], of[x]["ci_low"], of[x]["ci_high"], of[x].get("note"))
+            if x in of
+            else "0"
+            for x in labels
+        )
+        kind = "total" if str(category) in ("RESPONDER", "MRD_NEGATIVE_CR") else ""
+        rows.append(Row(cells=(names.get(str(category), str(category)), *cells), kind=kind))
+    return Table(
+        name="best-response", title="Best overall response", columns=("", *(groups.head(label) for label in labels)),
+        rows=tuple(rows), population=POPULATIONS["INFUSED"],
+        method=f"Best of the assessments up to progression, new therapy or second infusion. {EXACT}",
+    )  # fmt: skip
+
+
+def best_response_listing(result: Any, groups: Groups) -> Table:
+    """Best overall response of every subject."""
+    rows = []
+    for row in _by_level(result.subjects, groups):
+        rows.append(
+            Row(
+                cells=(
+                    str(row["subject_id"]), groups.name(groups.of_subject.get(str(row["subject_id"]), "")),
+                    {"MISSING": "no usable assessment"}.get(word(row["best_response"]), word(row["best_response"])),
+                    day(row["day"], "none"),
+                    day(row["first_response_day"], "no response"),
+                    day(row["first_confirmed_response_day"], "not confirmed"),
+                    day(row["first_mrd_negative_cr_day"], "none"),
+                    word(row.get("note")),
+                )
+            )
+        )  # fmt: skip
+    return Table(
+        name="best-response-listing", title="Best overall response of every subject",
+        columns=("Subject", "Level", "Best response", "On day", "First response\nday", "Confirmed\nday",
+                 "MRD-negative\nCR day", "Note"),
+        rows=tuple(rows), words=(1, 2, 7), population=POPULATIONS["INFUSED"],
+    )  # fmt: skip
+
+
+def _by_level(frame: pd.DataFrame, groups: Groups) -> list[dict[Any, Any]]:
+    place = {label: number for number, label in enumerate(groups.labels)}
+    rows: list[dict[Any, Any]] = frame.to_dict("records")
+    return sorted(rows, key=lambda row: (place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
+                                         str(row["subject_id"])))  # fmt: skip
+
+
+def time_to_event(result: Any, groups: Groups) -> Table:
+    """Endpoints by strategy and group: events, median with log-log and exact limits, landmarks, follow-up."""
+    footnotes = Footnotes()
+    landmarks = landmark_days(result.summary)
+    told = getattr(result, "reasons", None)
+    why = [{} for _ in range(len(result.summary))] if told is None else told.to_dict("records")
+    lines = [row | {"why": reasons} for row, reasons in zip(result.summary.to_dict("records"), why, strict=True)]
+    rows: list[Row] = []
+    for endpoint, strategy in dict.fromkeys((row["endpoint"], row["strategy"]) for row in lines):
+        found = [row for row in lines if (row["endpoint"], row["strategy"]) == (endpoint, strategy)]
+        title = f"{ENDPOINTS.get(str(endpoint), str(endpoint))}: {STRATEGIES.get(str(strategy), str(strategy)).lower()}"
+        rows.append(Row(cells=(title.replace("hsct", "HSCT"),), kind="head"))
+        of = {str(row["group"]): row for row in found}
+        for label in groups.labels:
+            if label in of:
+                cells = _endpoint_cells(of[label], landmarks, footnotes)
+                rows.append(Row(cells=(groups.name(label), *cells), kind="sub"))
+    return Table(
+        name="time-to-event", title="Time-to-event endpoints by strategy",
+        columns=("", "Events/n", "Median, days\n[95 % log-log]", "Exact limits\n[BPCP]",
+                 *(f"Without event at\nday {landmark} (%)" for landmark in landmarks), "Median\nfollow-up, days"),
+        rows=tuple(rows), population=f"{POPULATIONS['INFUSED']}; duration of response: responders",
+        method="Kaplan-Meier in days since infusion (duration of response: since first response); log-log limits, "
+        "exact beta product (BPCP) limits of the median beside them where n is at most 40; follow-up by reverse "
+        "Kaplan-Meier. A competing event counts as censored here; its incidence has its own table.",
+        notes=footnotes.lines(),
+    )  # fmt: skip
+
+
+def landmark_days(summary: pd.DataFrame) -> list[str]:
+    """Days at which the result states the survival (columns `survival_d90` ...)."""
+    heads = [name.removeprefix("survival_d") for name in summary.columns if name.startswith("survival_d")]
+    return [name for name in heads if not name.endswith(("_low", "_high"))]
+
+
+def _endpoint_cells(
+    row: Mapping[Any, Any], landmarks: Sequence[str], footnotes: Footnotes
+) -> tuple[str, ...]:
+    reasons = row["why"]
+    if row["n"] == 0:
+        nobody = word(row.get("note")) or "no subject with a time"
+        return ("0/0", nobody, *(("nobody",) * (len(landmarks) + 2)))
+    median = day(row["median"], NOT_REACHED)
+    limits = interval(row["ci_low"], row["ci_high"], day, NOT_REACHED)
+    exact = interval(row.get("bpcp_low"), row.get("bpcp_high"), day, NOT_REACHED)
+    large = not known(row.get("bpcp_low")) and "given up to" in word(reasons.get("bpcp_low"))
+    cells = [
+        f"{number(row['n_event'])}/{number(row['n'])}",
+        f"{median} {limits}",
+        "n > 40" if large else exact,
+    ]
+    for landmark in landmarks:
+        name = f"survival_d{landmark}"
+        shown = footnotes.missing(reasons.get(name) or "beyond the last observation")
+        if known(row[name]):
+            shown = f"{percent(row[name])} {interval(row[f'{name}_ci_low'], row[f'{name}_ci_high'], percent)}"
+        cells.append(shown)
+    cells.append(day(row["follow_up_median"], NOT_REACHED))
+    return tuple(cells)
+
+
+def strategy_changes(result: Any, groups: Groups) -> Table:
+    """Subjects whose status or time moves between strategies, and why."""
+    rows = []
+    for row in result.changes.to_dict("records"):
+        subject = str(row["subject_id"])
+        before = {name: row[f"compared_{name}"] for name in ("time", "cause", "reason")}
+        rows.append(
+            Row(
+                cells=(
+                    ENDPOINTS.get(str(row["endpoint"]), str(row["endpoint"])), subject,
+                    groups.name(groups.of_subject.get(subject, "")),
+                    STRATEGIES.get(str(row["compared_with"]), str(row["compared_with"])), _time_and_status(before),
+                    STRATEGIES.get(str(row["strategy"]), str(row["strategy"])), _time_and_status(row),
+                    _why(word(row["why"])),
+                )
+            )
+        )  # fmt: skip
+    return Table(
+        name="strategy-changes", title="Whose time or status depends on the strategy, and why",
+        columns=("Endpoint", "Subject", "Level", "Under", "Day and status", "But under", "Day and status", "Because of"),
+        rows=tuple(rows), words=tuple(range(1, 8)), population=POPULATIONS["INFUSED"],
+        empty="Nobody: every strategy gives the same times and events.",
+    )  # fmt: skip
+
+
+def _time_and_status(row: Mapping[Any, Any]) -> str:
+    reason = in_words(word(row["reason"]), REASONS)
+    if not known(row["time"]):
+        return f"no time ({reason})" if reason else "no time"
+    status = (
+        {0: "censored", 1: "event", 2: "competing"}.get(int(row["cause"]), "") if known(row["cause"]) else ""
+    )
+    return f"{day(row['time'])}, {status}" + (f" ({reason})" if reason else "")
+
+
+def _why(text: str) -> str:
+    """The sentence of the result with its codes in words."""
+    for code in sorted(REASONS, key=len, reverse=True):
+        if REASONS[code]:
+            text = text.replace(code, REASONS[code])
+    return text
+
+
+def incidence(result: Any, causes: Mapping[int, str]) -> Table:
+    """Cumulative incidence at every time it changes."""
+    rows = []
+    curve = result.curve
+    for (cause,), found in per_key(curve, ["cause"]).items():
+        rows.append(Row(cells=(causes.get(int(cause), f"Cause {cause}").capitalize(),), kind="head"))
+        before = 0.0
+        for row in found:
+            if known(row["estimate"]) and float(row["estimate"]) != before:
+                before = float(row["estimate"])
+                rows.append(
+                    Row(
+                        cells=(day(row["time"]), number(row["n_risk"]), percent(row["estimate"]),
+                               interval(row["ci_low"], row["ci_high"], percent)),
+                        kind="sub",
+                    )
+                )  # fmt: skip
+    return Table(
+        name="incidence", title="Cumulative incidence with HSCT as competing event",
+        columns=("Day", "At risk", "Cumulative\nincidence (%)", "95 % limits"), rows=tuple(rows),
+        population=POPULATIONS["INFUSED"], method="Aalen-Johansen; Aalen variance. Steps only.",
+        empty="Nobody at risk.",
+    )  # fmt: skip

@@ -1,0 +1,211 @@
+"""What codes are called on a page: rows, reasons, strategies, populations and parameters in words.
+
+Here: dictionaries and the lookup. Not here: any number or layout.
+"""
+
+from collections.abc import Mapping
+
+POPULATIONS = {
+    "INFUSED": "Infused subjects (safety and efficacy set)",
+    "ENROLLED": "Enrolled subjects",
+    "REACHED": "Infused subjects who reached the visit",
+    "EVALUABLE": "Infused subjects with an evaluable assessment",
+    "EVALUABLE_INCL_DEATH": "Evaluable subjects and those who died before the visit",
+    "DLT_EVALUABLE": "DLT-evaluable subjects",
+    "": "Population not stated",
+}
+DENOMINATORS = {
+    "ENROLLED": "Enrolled",
+    "INFUSED": "Infused",
+    "REACHED": "Reached the visit",
+    "EVALUABLE": "Evaluable",
+    "EVALUABLE_INCL_DEATH": "Evaluable or dead",
+}
+STRATEGIES = {
+    "treatment-policy": "Treatment policy",
+    "failure": "New therapy is failure",
+    "hsct-failure": "HSCT is failure",
+    "stop-at-hsct": "Stop at HSCT",
+    "hsct-carry-forward": "Carried over HSCT",
+    "censor": "Censored at HSCT, new therapy, second infusion",
+    "hsct-competing": "HSCT competing",
+    "plan": "As planned",
+}
+ENDPOINTS = {
+    "OS": "Overall survival",
+    "PFS": "Progression-free survival",
+    "DOR": "Duration of response",
+    "EFS": "Event-free survival",
+}
+AE_ROWS = {
+    "any_teae": "Any treatment-emergent adverse event",
+    "any_teae_grade_ge3": "  grade ≥ 3",
+    "any_teae_grade_missing": "  grade missing",
+    "related_cart_teae": "Related to CAR-T cells",
+    "related_cart_teae_grade_ge3": "  grade ≥ 3",
+    "related_ld_teae": "Related to lymphodepletion",
+    "serious_teae": "Serious",
+    "serious_related_cart_teae": "  serious and related to CAR-T cells",
+    "fatal_teae": "Fatal",
+    "dlt": "Dose-limiting, as reported with the event",
+    "crs_any": "Cytokine release syndrome",
+    "crs_grade_ge3": "  grade ≥ 3",
+    "icans_any": "ICANS",
+    "icans_grade_ge3": "  grade ≥ 3",
+    "iec_hs_any": "HLH-like syndrome (IEC-HS)",
+    "infection_any": "Infection",
+    "infection_grade_ge3": "  grade ≥ 3",
+    "cytopenia_any": "Cytopenia",
+    "cytopenia_grade_ge3": "  grade ≥ 3",
+    "prolonged_cytopenia": "  grade ≥ 3 after day 28",
+    "uncoded_any": "Uncoded term",
+}
+ACCOUNTING = {
+    "n_enrolled": "Enrolled",
+    "n_not_infused": "Not infused",
+    "n_infused": "Infused",
+    "n_dlt_evaluable": "DLT-evaluable",
+    "n_dlt": "Dose-limiting toxicity",
+    "n_deaths": "Died (enrolled)",
+    "n_deaths_infused": "Died (infused)",
+    "n_hsct": "HSCT",
+    "n_second_infusion": "Second infusion",
+    "n_new_therapy": "New anti-cancer therapy",
+}
+# Parameter, its name, and the decimals that are printed (None: three significant digits).
+PARAMETERS: Mapping[str, tuple[str, str]] = {
+    "cmax": ("Cmax", "value"),
+    "tmax": ("Tmax", "days"),
+    "auc_window": ("AUC in the window", "area"),
+    "clast": ("Clast", "value"),
+    "tlast": ("Tlast", "days"),
+    "half_life": ("Terminal half-life", "days"),
+    "doubling_time": ("Doubling time (expansion)", "days"),
+    "fold_expansion": ("Fold expansion", "ratio"),
+    "contraction_half_life": ("Contraction half-life", "days"),
+    "persistence_low": ("Last day quantifiable", "days"),
+}
+PROFILE_NOTES = {
+    "DUPLICATE_TIME": "two samples at one time, profile not usable",
+    "NEGATIVE_VALUE": "negative value, profile not usable",
+    "MISSING_TIME": "sample without a time, profile not usable",
+    "NON_FINITE_VALUE": "value not finite, profile not usable",
+    "NO_SAMPLES": "no sample at or after infusion",
+    "NO_QUANT": "no quantifiable sample",
+    "NO_START_SAMPLE": "no sample at infusion",
+    "NO_LAMBDA_Z": "no terminal slope",
+}
+AREA_STATUS = {
+    "INTERPOLATED": "interpolated",
+    "EXACT": "sample at the end",
+    "TRUNCATED": "to the last quantifiable sample",
+    "EXTRAPOLATED": "extrapolated",
+    "NO_QUANT": "nothing quantifiable",
+}
+REASONS = {
+    "OBS": "",
+    "NOT_INFUSED": "not infused",
+    "NOT_REACHED": "visit not reached at data cut-off",
+    "DEATH": "death",
+    "PD": "progression before",
+    "PROGRESSION": "progression",
+    "SCT": "HSCT before",
+    "HSCT": "HSCT",
+    "NEW_THERAPY": "new therapy",
+    "SECOND_INFUSION": "second infusion",
+    "MISSED": "missed",
+    "WITHDRAWAL": "withdrawal",
+    "MISSED_ASSESSMENTS": "missed assessments",
+    "LAST_ADEQUATE_ASSESSMENT": "last adequate assessment",
+    "NO_POSTBASELINE_ASSESSMENT": "no assessment after infusion",
+    "ALIVE_LAST_CONTACT": "alive at last contact",
+    "DATA_CUTOFF": "data cut-off",
+    "NOT_RESPONDER": "no response",
+    "DATA_ERROR_DEATH_BEFORE_INFUSION": "death before infusion (data error)",
+    "UNDERDOSED": "underdosed",
+    "LOST_TO_FOLLOW_UP": "lost to follow-up",
+}
+ADA_CLASSES = {
+    "NO_EVALUABLE_SAMPLE": "no evaluable sample",
+    "NO_POST_BASELINE": "no sample after baseline",
+    "MISSING_BASELINE_POSITIVE": "baseline missing, positive after",
+    "MISSING_BASELINE_NEGATIVE": "baseline missing, negative after",
+    "INDUCED": "induced",
+    "NEGATIVE": "negative",
+    "BOOSTED": "boosted",
+    "UNAFFECTED": "pre-existing, unaffected",
+}
+ADA_MEASURES = {
+    "positive_at_visit": "Positive at the visit",
+    "treatment_emergent_at_visit": "Treatment-emergent at the visit",
+    "cumulative_through_visit": "Treatment-emergent up to the visit",
+    "prevalence": "Prevalence (positive at any time)",
+    "incidence": "Incidence (treatment-emergent)",
+}
+DEPLETION_ENDPOINTS = {
+    "clearance": "Clearance",
+    "confirmed_clearance": "Confirmed clearance",
+    "recovery": "Recovery (absolute threshold)",
+    "relative_recovery": "Recovery (relative to baseline)",
+}
+CELL_NAMES = {
+    "CD7POS_ABS": "CD7+ cells (cells/µL)",
+    "CD7POS_PCT": "CD7+ cells (% of lymphocytes)",
+}
+ASSAYS = {"QPCR": "qPCR", "FLOW": "flow cytometry", "DDPCR": "ddPCR"}
+ATTRIBUTES = {
+    "cell_dose": "Cell dose",
+    "dlt": "Dose-limiting toxicity",
+    "ae_overview": "Adverse events: overview",
+    "ae_by_term": "Adverse events by term",
+    "ae_rates": "Exposure-adjusted adverse events",
+    "special_interest": "CRS, ICANS, HLH",
+    "icaht": "Haematotoxicity (ICAHT)",
+    "nca": "Kinetic parameters",
+    "exposure": "Exposure by dose level",
+    "persistence": "Persistence",
+    "pd": "CD7+ cells by visit",
+    "depletion": "CD7+ depletion",
+    "response": "Objective response",
+    "best_response": "Best overall response",
+    "time_to_event": "Time-to-event endpoints",
+    "hsct_incidence": "Cumulative incidence with HSCT competing",
+    "ada": "Anti-drug antibodies: classes",
+    "ada_rates": "Anti-drug antibodies: rates",
+    "rp2d": "Recommended phase II dose",
+}
+PLAN_ROOMS = {
+    "pk": "Cellular kinetics",
+    "pd": "CD7+ cells",
+    "immunogenicity": "Immunogenicity",
+    "response": "Response",
+    "survival": "Time to event",
+    "safety": "Adverse events",
+    "dlt": "Dose-limiting toxicity",
+    "cell_dose": "Cell dose",
+    "score": "RP2D score",
+    "strategies": "Intercurrent-event strategies",
+    "design": "Escalation design",
+}
+
+
+def in_words(code: object, words: Mapping[str, str]) -> str:
+    """The words of a code; the code itself in lower case when it has none.
+
+    Examples
+    --------
+    >>> in_words("SCT", REASONS), in_words("SOMETHING_ELSE", REASONS), in_words("censor", {})
+    ('HSCT before', 'something else', 'censor')
+    """
+    text = str(code)
+    if text in words:
+        return words[text]
+    return text.replace("_", " ").lower() if text.isupper() and "_" in text else text
+
+
+def notes_in_words(note: object, words: Mapping[str, str] = PROFILE_NOTES) -> str:
+    """A note that may hold several codes between semicolons or commas, each in words."""
+    parts = [part.strip() for part in str(note).replace(",", ";").split(";")]
+    if not any(part in words for part in parts):
+        return str(note)
+    return "; ".join(words.get(part, part) for part in parts if part)
