@@ -7,22 +7,21 @@ days (derive), drawing (report.figures).
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, records, results
 from cart7.derive import Window
 from cart7.errors import DataError, Problem
+from cart7.reasons import Texts, first_reason, joined
 from cart7.stats import proportions
 
 __all__ = ["AdaRules", "ClassificationResult", "PositiveRateResult", "Window", "classify", "positive_rate"]
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
-Texts: TypeAlias = NDArray[np.object_]
 
 BASELINE, OVERALL = "BASELINE", "OVERALL"
 POSITIVE, NEGATIVE, MISSING = "POSITIVE", "NEGATIVE", "MISSING"
@@ -291,7 +290,7 @@ def _read(ada: Table, subjects: Table | None, rules: AdaRules) -> _Course:
     frame = derive.with_day(frame, people, date="sample_date")
     titer = frame["titer"].astype(object).str.extract(TITER)[0].astype("float64")
     _check_words(frame, titer)
-    reason = _first_reason(
+    reason = first_reason(
         (~frame["subject_id"].isin(people["subject_id"]), "not a subject of this analysis"),
         (~frame["result"].isin(("POS", "NEG")), "not evaluable"),
         (frame["day"].isna(), "day missing"),
@@ -340,10 +339,10 @@ def _with_treatment_emergence(course: _Course, rules: AdaRules) -> pd.DataFrame:
     samples = samples.assign(treatment_emergent=emergent.astype("float64").where(known))
     early = (~samples["post"], "sample before infusion")
     reasons = {
-        "treatment_emergent": _first_reason(early, (status.isna(), "no evaluable baseline sample")),
-        "titer": _first_reason((samples["titer"].isna(), NO_TITER)),
+        "treatment_emergent": first_reason(early, (status.isna(), "no evaluable baseline sample")),
+        "titer": first_reason((samples["titer"].isna(), NO_TITER)),
     }
-    return samples.assign(note=_joined(samples, reasons, []))
+    return samples.assign(note=joined(samples, reasons))
 
 
 def _classes(
@@ -361,7 +360,7 @@ def _classes(
     emerged = first.notna()
     status = baseline["result"].map({"POS": POSITIVE, "NEG": NEGATIVE}).fillna(MISSING)
     assumed = status.replace(MISSING, NEGATIVE) if rules.missing_baseline == "assume-negative" else status
-    classification = _first_reason(
+    classification = first_reason(
         ((n_post == 0) & (status == MISSING), "NO_EVALUABLE_SAMPLE"),
         (n_post == 0, "NO_POST_BASELINE"),
         ((assumed == MISSING) & any_positive, "MISSING_BASELINE_POSITIVE"),
@@ -390,10 +389,10 @@ def _classes(
     lone = (emerged & ends_positive & ~lasting).to_numpy()
     assumption = (status == MISSING) & (assumed == NEGATIVE) & (n_post > 0)
     remarks = [
-        _first_reason((assumption, "baseline missing: assumed negative")),
-        _first_reason((lone, "persistent because the last sample is treatment-emergent")),
+        first_reason((assumption, "baseline missing: assumed negative")),
+        first_reason((lone, "persistent because the last sample is treatment-emergent")),
     ]
-    return table.assign(note=_joined(table, reasons, remarks)).reset_index(), reasons
+    return table.assign(note=joined(table, reasons, remarks)).reset_index(), reasons
 
 
 def _class_reasons(table: pd.DataFrame) -> dict[str, Texts]:
@@ -401,15 +400,13 @@ def _class_reasons(table: pd.DataFrame) -> dict[str, Texts]:
     status, n_post = table["baseline_status"], table["n_post_evaluable"]
     no_post = (n_post == 0, "no evaluable sample after infusion")
     no_baseline = (status == MISSING, "no evaluable baseline sample")
-    emergent = _first_reason(no_post, no_baseline)
-    course = _first_reason(
-        no_post, (table["treatment_emergent"].isna(), emergent), (n_post > 0, NOT_EMERGENT)
-    )
+    emergent = first_reason(no_post, no_baseline)
+    course = first_reason(no_post, (table["treatment_emergent"].isna(), emergent), (n_post > 0, NOT_EMERGENT))
     return {
-        "baseline_titer": _first_reason(no_baseline, (status == NEGATIVE, "baseline negative")),
+        "baseline_titer": first_reason(no_baseline, (status == NEGATIVE, "baseline negative")),
         "treatment_emergent": emergent,
         **dict.fromkeys(("kinetics", *_COURSE), course),
-        "max_post_titer": _first_reason(no_post, (n_post > 0, "no positive sample after infusion")),
+        "max_post_titer": first_reason(no_post, (n_post > 0, "no positive sample after infusion")),
     }
 
 
@@ -501,19 +498,3 @@ def _rate_long(result: PositiveRateResult) -> list[pd.DataFrame]:
         units={"day": "days", "titer": TITER_UNIT}, reasons={"titer": NO_TITER},
     )  # fmt: skip
     return [rates, rows]
-
-
-def _first_reason(*cases: tuple[Any, Any]) -> Texts:
-    """Per row the text of the first case that holds, else empty."""
-    conditions = [np.asarray(condition, dtype=bool) for condition, _ in cases]
-    texts = [np.asarray(text, dtype=object) for _, text in cases]
-    return np.select(conditions, texts, default=np.asarray("", dtype=object))
-
-
-def _joined(table: pd.DataFrame, reasons: Mapping[str, Texts], remarks: list[Texts]) -> list[str]:
-    """Per row the different reasons of its missing columns and the remarks, in one text."""
-    missing = {name: table[name].isna() | (table[name] == "") for name in reasons}
-    given = [np.where(missing[name], why, "") for name, why in reasons.items()]
-    return [
-        "; ".join(dict.fromkeys(text for text in row if text)) for row in zip(*given, *remarks, strict=True)
-    ]

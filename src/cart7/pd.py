@@ -1,12 +1,12 @@
 """Pharmacodynamics: how far CD7+ cells fall after the infusion, for how long, and when they come back.
 
-Here: the record of each visit with its change from baseline and their summary (`by_visit`); nadir,
-clearance, recovery, aplasia and the area under the effect curve of each subject (`depletion`).
-Not here: quantiles and t intervals (stats.summaries), the Kaplan-Meier steps
-(stats.survival_curves), windows and days (derive), drawing (report.figures).
+Here: the record of each visit with its change from baseline and their summary (`by_visit`); depth and
+duration of the depletion with its Kaplan-Meier summary (`depletion`). Not here: usable samples and
+baselines (`cell_counts`), nadir, clearance and recovery of a course (`depletion_course`), quantiles
+(stats.summaries), windows and days (derive), drawing (report.figures).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -16,30 +16,22 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, records, results
+from cart7 import cell_counts, depletion_course, derive, results
+from cart7.cell_counts import SERIES, Baselines, Course, Table, unit_of
+from cart7.depletion_course import below_name
 from cart7.derive import Window
-from cart7.errors import UnitError
+from cart7.reasons import Texts, first_reason, joined
 from cart7.stats import proportions, summaries, survival_curves
 
 __all__ = ["DepletionResult", "PdRules", "VisitResult", "Window", "by_visit", "depletion"]
 
-Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
 Floats: TypeAlias = NDArray[np.float64]
-Texts: TypeAlias = NDArray[np.object_]
 CensoringEvent = Literal["HSCT", "NEW_THERAPY", "SECOND_INFUSION", "PROGRESSION", "WITHDRAWAL"]
 
 BASELINE = "BASELINE"
 CONF_LEVEL = 0.95
 STATISTICS = ("value", "change", "percent_change", "log10_change")
 ENDPOINTS = ("clearance", "confirmed_clearance", "recovery", "relative_recovery")
-USUAL_UNITS = {
-    "CD7POS_ABS": "cells/uL",
-    "CD7POS_PCT": "% of lymphocytes",
-    "LYM_ABS": "cells/uL",
-    "CD3POS_CD7NEG_ABS": "cells/uL",
-}
-
-UNKNOWN_UNIT = "unit not stated"
 NOBODY = summaries.describe(())
 
 _ARITHMETIC = ("mean", "sd", "se", "cv_percent", "mean_ci_low", "mean_ci_high")
@@ -68,7 +60,6 @@ _ENDPOINT_COLUMNS = (
     "endpoint", "group", "n", "n_event", *_QUANTILES, "estimate", "ci_low", "ci_high", "conf_level", "method",
     "note",
 )  # fmt: skip
-_SERIES = ["subject_id", "parameter"]
 _VISIT = ["parameter", "visit"]
 
 
@@ -151,7 +142,7 @@ class PdRules(BaseModel):
     @field_validator("thresholds")
     @classmethod
     def _levels(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
-        if len({_below(level) for level in thresholds}) < len(thresholds) or not all(
+        if len({below_name(level) for level in thresholds}) < len(thresholds) or not all(
             0 < level < np.inf for level in thresholds
         ):
             raise ValueError(f"thresholds must be different numbers above 0, got {thresholds}")
@@ -262,8 +253,8 @@ def by_visit(
     >>> visits[["visit", "value", "log_value", "percent_change"]].to_numpy().tolist()[1]
     ['D28', 0.0, 0.5, -100.0]
     """
-    course = _read(pd_samples, subjects, parameter, visit_by=rules.visit_by, rules=rules)
-    baseline = _baselines(course, lymphodepletion, rules.baseline)
+    course = _course(pd_samples, subjects, parameter, rules, labelled=rules.visit_by == "nominal-label")
+    baseline = cell_counts.baselines(course, lymphodepletion, rules.baseline)
     chosen, visits = _chosen(course, baseline, rules)
     table, reasons = _changes(chosen, baseline)
     unused = course.samples.drop(index=chosen.index.union(baseline.samples.index))
@@ -336,21 +327,22 @@ def depletion(
     >>> table[["clearance_time", "recovery_time", "aplasia_duration", "auec_window"]].to_numpy().tolist()
     [[14.0, 90.0, 76.0, 4200.0]]
     """
-    course = _read(pd_samples, subjects, parameter, visit_by="window", rules=rules)
-    used, late = _before_censoring(course, events, rules)
+    course = _course(pd_samples, subjects, parameter, rules, labelled=False)
+    used, late = cell_counts.before_censoring(course, events, rules.censor_at)
     ids = pd.Index(course.people["subject_id"], name="subject_id")
-    own = _of_subjects(_baselines(course, lymphodepletion, rules.baseline), ids)
-    pre_ld = _of_subjects(_baselines(course, lymphodepletion, "last-before-lymphodepletion"), ids)
+    own = cell_counts.of_subjects(cell_counts.baselines(course, lymphodepletion, rules.baseline), ids)
+    before_ld = cell_counts.baselines(course, lymphodepletion, "last-before-lymphodepletion")
+    pre_ld = cell_counts.of_subjects(before_ld, ids)
     table = pd.DataFrame(
         {"baseline": own["value"], "baseline_day": own["day"], "baseline_pre_ld": pre_ld["value"]}
     )
     reasons = {"baseline": own["why"], "baseline_day": own["why"], "baseline_pre_ld": pre_ld["why"]}
-    for derived in (_nadir, _clearance, _recovery, _area, _first_days_below):
+    for derived in depletion_course.DERIVATIONS:
         columns, why = derived(used, own, table, rules)
         table = table.assign(**columns)
         reasons.update(why)
-    table["note"] = _joined(reasons, table)
-    order = [*_DEPLETION_COLUMNS, *map(_below, rules.thresholds), "note"]
+    table["note"] = joined(table, reasons)
+    order = [*_DEPLETION_COLUMNS, *map(below_name, rules.thresholds), "note"]
     return DepletionResult(
         subjects=table[order].reset_index(),
         summary=_endpoint_summary(table, course.people, by),
@@ -358,121 +350,34 @@ def depletion(
         rules=rules,
         population=derive.population(course.people),
         parameter=parameter,
-        unit=_unit(course.units, parameter),
+        unit=unit_of(course.units, parameter),
         samples=course.samples[list(_SAMPLE_COLUMNS)].reset_index(drop=True),
         reasons=reasons,
     )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Course:
-    """The usable samples in order of subject, parameter, day and row, and what is known about them."""
-
-    people: pd.DataFrame
-    samples: pd.DataFrame
-    excluded: pd.DataFrame
-    units: Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Baselines:
-    """The baseline sample of each series, and by subject why there may be none."""
-
-    samples: pd.DataFrame
-    why: pd.Series
-
-
-def _read(
-    pd_samples: Table, subjects: Table, parameter: str | None, *, visit_by: str, rules: PdRules
-) -> _Course:
-    people = derive.subject_table(subjects)
-    needs = ("parameter", "value") if isinstance(pd_samples, pd.DataFrame) else ()
-    fill = ("parameter", "value", "day", "sample_date", "blq", "lloq", "nominal_day", "nominal_label", "unit")
-    frame = records.to_frame(pd_samples, "pd", needs=needs, fill=fill)
-    frame = _of_parameter(derive.with_day(frame, people, date="sample_date"), parameter)
-    below = (frame["blq"].notna() | (frame["value"] < frame["lloq"])).astype(bool)
-    reason = _first_reason(
-        (~frame["subject_id"].isin(people["subject_id"]), "not a subject of this analysis"),
-        (frame["parameter"].isna(), "parameter missing"),
-        (frame["value"].isna() & ~below, "value missing"),
-        (frame["day"].isna() & (visit_by == "window"), "day missing"),
-        (frame["nominal_label"].isna() & (visit_by == "nominal-label"), "nominal_label missing"),
-    )
-    half = frame["lloq"] / 2
-    in_place = half if rules.blq_arithmetic == "half-lloq" else pd.Series(0.0, index=frame.index)
-    frame = frame.assign(
-        blq=below,
-        log_value=half.where(below, frame["value"].where(frame["value"] > 0)),
-        value=in_place.where(below, frame["value"]),
-    )
-    samples = frame[reason == ""].sort_values([*_SERIES, "day"], kind="stable")
-    excluded = results.excluded_rows(frame[reason != ""], "pd", pd.Series(reason, index=frame.index))
-    return _Course(people=people, samples=samples, excluded=excluded, units=_units(samples))
-
-
-def _of_parameter(frame: pd.DataFrame, parameter: str | None) -> pd.DataFrame:
-    """Rows of one parameter, or all; a name the table does not know is an error."""
-    if parameter is None:
-        return frame
-    known = sorted(frame["parameter"].dropna().unique().tolist())
-    if known and parameter not in known:
-        raise ValueError(f"parameter must be one of {', '.join(known)}, got {parameter!r}")
-    return frame[frame["parameter"] == parameter]
-
-
-def _units(samples: pd.DataFrame) -> dict[str, str]:
-    """Unit of each parameter; the usual one where the table gives none."""
-    found: dict[str, str] = {}
-    for parameter, units in samples.groupby("parameter")["unit"]:
-        stated = sorted(units.dropna().unique().tolist())
-        if len(stated) > 1:
-            raise UnitError(f"pd: {parameter} stands in more than one unit: {', '.join(stated)}")
-        found[str(parameter)] = stated[0] if stated else USUAL_UNITS.get(str(parameter), UNKNOWN_UNIT)
-    return found
-
-
-def _unit(units: Mapping[str, str], parameter: str) -> str:
-    return units.get(parameter, USUAL_UNITS.get(parameter, UNKNOWN_UNIT))
-
-
-def _baselines(course: _Course, lymphodepletion: Table | None, rule: str) -> _Baselines:
-    """Last sample with day <= 0, or last sample before the first day of lymphodepletion."""
-    samples, ids = course.samples, course.people["subject_id"]
-    if rule == "last-before-infusion":
-        eligible = samples[samples["day"] <= 0]
-        why = pd.Series("no baseline: no sample before infusion", index=ids)
-    else:
-        start = _lymphodepletion_start(lymphodepletion, course.people)
-        eligible = samples[samples["day"] < samples["subject_id"].map(start)]
-        why = pd.Series("no sample before lymphodepletion", index=ids)
-        why[~why.index.isin(start.index)] = "start of lymphodepletion not known"
-    return _Baselines(samples=eligible.drop_duplicates(_SERIES, keep="last"), why=why)
-
-
-def _lymphodepletion_start(lymphodepletion: Table | None, people: pd.DataFrame) -> pd.Series:
-    """First day of lymphodepletion by subject, those known only."""
-    if lymphodepletion is None:
-        return pd.Series(dtype="float64")
-    doses = records.to_frame(lymphodepletion, "lymphodepletion")
-    doses = derive.with_day(doses, people, date="date")
-    return doses.dropna(subset=["day"]).groupby("subject_id")["day"].min()
+def _course(
+    pd_samples: Table, subjects: Table, parameter: str | None, rules: PdRules, *, labelled: bool
+) -> Course:
+    half = rules.blq_arithmetic == "half-lloq"
+    return cell_counts.read(pd_samples, subjects, parameter, labelled=labelled, half_lloq=half)
 
 
 def _chosen(
-    course: _Course, baseline: _Baselines, rules: PdRules
+    course: Course, baseline: Baselines, rules: PdRules
 ) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
     """The sample of each subject, parameter and visit, and the visits of each parameter in order."""
     samples = course.samples
     if rules.visit_by == "window":
         names = [BASELINE, *rules.windows]
-        at_windows = derive.nearest_in_windows(samples, rules.windows, by=_SERIES, tie=rules.tie)
+        at_windows = derive.nearest_in_windows(samples, rules.windows, by=SERIES, tie=rules.tie)
         chosen = pd.concat([baseline.samples.assign(visit=BASELINE), at_windows])
     else:
         names = _labels_in_order(samples)
-        chosen = samples.drop_duplicates([*_SERIES, "nominal_label"])
+        chosen = samples.drop_duplicates([*SERIES, "nominal_label"])
         chosen = chosen.assign(visit=chosen["nominal_label"])
     place = {name: position for position, name in enumerate(names)}
-    chosen = chosen.assign(_place=chosen["visit"].map(place)).sort_values([*_SERIES, "_place"], kind="stable")
+    chosen = chosen.assign(_place=chosen["visit"].map(place)).sort_values([*SERIES, "_place"], kind="stable")
     parameters = sorted(samples["parameter"].unique().tolist())
     if rules.visit_by == "window":
         return chosen, [(parameter, visit) for parameter in parameters for visit in names]
@@ -497,11 +402,11 @@ def _in_a_visit(samples: pd.DataFrame, rules: PdRules) -> NDArray[np.bool_]:
     return reduce(np.logical_or, inside, np.zeros(len(samples), dtype=bool))
 
 
-def _changes(chosen: pd.DataFrame, baseline: _Baselines) -> tuple[pd.DataFrame, dict[str, Texts]]:
+def _changes(chosen: pd.DataFrame, baseline: Baselines) -> tuple[pd.DataFrame, dict[str, Texts]]:
     """Chosen samples with their change from baseline, and per column why it is missing."""
-    first = baseline.samples.set_index(_SERIES)[["value", "log_value", "blq", "day"]]
+    first = baseline.samples.set_index(SERIES)[["value", "log_value", "blq", "day"]]
     first.columns = ["baseline", "baseline_log", "baseline_blq", "baseline_day"]
-    table = chosen.join(first, on=_SERIES)
+    table = chosen.join(first, on=SERIES)
     below = table["baseline_blq"].eq(True)
     after = ~(table["day"] <= table["baseline_day"])
     change = (table["value"] - table["baseline"]).where(after)
@@ -519,18 +424,18 @@ def _changes(chosen: pd.DataFrame, baseline: _Baselines) -> tuple[pd.DataFrame, 
     early = (~after, "not after the baseline sample")
     per_zero = (below, "baseline below the limit"), (table["baseline"] == 0, "baseline is 0")
     reasons = {
-        "value": _first_reason(no_value),
-        "log_value": _first_reason(no_log),
-        "baseline": _first_reason(no_baseline, unknown),
-        "change": _first_reason(no_value, no_baseline, unknown, early),
-        "percent_change": _first_reason(no_value, no_baseline, early, *per_zero),
-        "log10_change": _first_reason(no_log, no_baseline, early, *per_zero),
+        "value": first_reason(no_value),
+        "log_value": first_reason(no_log),
+        "baseline": first_reason(no_baseline, unknown),
+        "change": first_reason(no_value, no_baseline, unknown, early),
+        "percent_change": first_reason(no_value, no_baseline, early, *per_zero),
+        "log10_change": first_reason(no_log, no_baseline, early, *per_zero),
     }
-    return table.assign(note=_joined(reasons, table)), reasons
+    return table.assign(note=joined(table, reasons)), reasons
 
 
 def _summary(
-    table: pd.DataFrame, course: _Course, visits: Sequence[tuple[str, str]], by: str | None, rules: PdRules
+    table: pd.DataFrame, course: Course, visits: Sequence[tuple[str, str]], by: str | None, rules: PdRules
 ) -> pd.DataFrame:
     """One row per parameter, visit, group and statistic."""
     place = pd.Series(np.arange(len(course.people)), index=course.people["subject_id"])
@@ -541,7 +446,7 @@ def _summary(
     rows = []
     for parameter, visit in visits:
         cell = cells.get((parameter, visit), np.empty(0, dtype=np.intp))
-        percent = _unit(course.units, parameter).startswith("%")
+        percent = unit_of(course.units, parameter).startswith("%")
         for group, member in groups:
             mine = {name: column[cell[member[who[cell]]]] for name, column in numbers.items()}
             for statistic in STATISTICS:
@@ -574,184 +479,6 @@ def _line(mine: Mapping[str, Floats], statistic: str, percent: bool, rules: PdRu
     return row | {"note": "; ".join(text for holds, text in notes if holds)}
 
 
-def _before_censoring(
-    course: _Course, events: Table | None, rules: PdRules
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Samples up to the first censoring event, and the later ones as excluded."""
-    if events is None or not rules.censor_at:
-        return course.samples, results.excluded_frame()
-    dated = derive.with_day(records.to_frame(events, "events", needs=("event",)), course.people, date="date")
-    ends = dated[dated["event"].isin(rules.censor_at) & (dated["day"] >= 0)]
-    first = ends.groupby("subject_id")["day"].min()
-    late = course.samples["day"] > course.samples["subject_id"].map(first)
-    reason = f"after {' or '.join(rules.censor_at)}"
-    return course.samples[~late], results.excluded_rows(course.samples[late], "pd", reason)
-
-
-def _of_subjects(baseline: _Baselines, ids: pd.Index) -> pd.DataFrame:
-    """Baseline of one parameter by subject: value, day, blq, and why it cannot be a reference (`why_not`)."""
-    own = baseline.samples.set_index("subject_id")[["value", "day", "blq"]].reindex(ids)
-    below = own["blq"].eq(True)
-    missing = (own["day"].isna(), baseline.why.reindex(ids))
-    own["why"] = _first_reason(missing, (own["value"].isna(), "baseline below the limit, and no LLOQ given"))
-    own["why_not"] = _first_reason(
-        missing, (below, "baseline below the limit"), (own["value"] <= 0, "baseline is 0")
-    )
-    return own.assign(reference=own["value"].where(own["why_not"] == ""))
-
-
-Derived: TypeAlias = tuple[dict[str, pd.Series], dict[str, Texts]]
-
-
-def _nadir(used: pd.DataFrame, own: pd.DataFrame, table: pd.DataFrame, rules: PdRules) -> Derived:
-    """Lowest value from day 0 on and after the baseline sample, and the return from it."""
-    since = used["subject_id"].map(own["day"]).fillna(-np.inf)
-    course = used[(used["day"] >= 0) & (used["day"] > since) & used["value"].notna()]
-    lowest = course.sort_values(["subject_id", "value"], kind="stable").drop_duplicates("subject_id")
-    lowest = lowest.set_index("subject_id").reindex(own.index)
-    level = course["subject_id"].map(rules.recovery_relative * own["reference"])
-    risen = course[
-        (course["day"] > course["subject_id"].map(lowest["day"]))
-        & ~course["blq"]
-        & (course["value"] >= level)
-    ]
-    nothing = (lowest["value"].isna(), "no sample after infusion")
-    no_reference = (own["why_not"] != "", own["why_not"])
-    columns = {
-        "nadir": lowest["value"],
-        "nadir_day": lowest["day"],
-        "nadir_percent_of_baseline": 100 * lowest["value"] / own["reference"],
-        "recovery_after_nadir_day": _first_day(risen, own.index),
-    }
-    not_risen = (columns["recovery_after_nadir_day"].isna(),
-                 f"not at {rules.recovery_relative:g} x baseline after the nadir")  # fmt: skip
-    return columns, {
-        "nadir": _first_reason(nothing),
-        "nadir_day": _first_reason(nothing),
-        "nadir_percent_of_baseline": _first_reason(nothing, no_reference),
-        "recovery_after_nadir_day": _first_reason(nothing, no_reference, not_risen),
-    }
-
-
-def _clearance(used: pd.DataFrame, own: pd.DataFrame, table: pd.DataFrame, rules: PdRules) -> Derived:
-    """First day below the limit, and first day of two samples in a row below it."""
-    after = used[used["day"] > 0]
-    # A single last sample below the limit is not confirmed: there is no next one.
-    again = after.groupby("subject_id")["blq"].shift(-1).eq(True)
-    cleared = _time_to(after[after["blq"]], after, own)
-    confirmed = _time_to(after[after["blq"] & again], after, own)
-    above = after[after["day"] < after["subject_id"].map(cleared["time"])]
-    last_above = above.groupby("subject_id")["day"].max().reindex(own.index).fillna(0.0)
-    columns = {
-        "clearance_time": cleared["time"],
-        "clearance_event": cleared["event"],
-        "clearance_left": cleared["time"]
-        .where(cleared["event"] == 0, last_above)
-        .where(own["why_not"] == ""),
-        "clearance_right": cleared["time"].where(cleared["event"] == 1),
-        "confirmed_clearance_time": confirmed["time"],
-        "confirmed_clearance_event": confirmed["event"],
-    }
-    why = own["why_not"].to_numpy()
-    open_end = _first_reason(
-        (own["why_not"] != "", own["why_not"]), (cleared["event"] == 0, "not cleared: censored")
-    )
-    return columns, {name: open_end if name == "clearance_right" else why for name in columns}
-
-
-def _recovery(used: pd.DataFrame, own: pd.DataFrame, table: pd.DataFrame, rules: PdRules) -> Derived:
-    """First sample after clearance at or above the level of recovery, absolute and relative to baseline."""
-    cleared = table["clearance_event"] == 1
-    later = used[used["day"] > used["subject_id"].map(table["clearance_time"].where(cleared))]
-    later = later[~later["blq"]]
-    level = later["subject_id"].map(rules.recovery_relative * own["reference"])
-    after = used[used["day"] > 0]
-    absolute = _time_to(later[later["value"] >= rules.recovery], after, own, among=cleared)
-    relative = _time_to(later[later["value"] >= level], after, own, among=cleared)
-    columns = {
-        "recovery_time": absolute["time"],
-        "recovery_event": absolute["event"],
-        "relative_recovery_time": relative["time"],
-        "relative_recovery_event": relative["event"],
-        "aplasia_duration": absolute["time"] - table["clearance_time"],
-    }
-    why = _first_reason(
-        (own["why_not"] != "", own["why_not"]), (~cleared, "not cleared: no recovery to wait for")
-    )
-    return columns, dict.fromkeys(columns, why)
-
-
-def _time_to(
-    hits: pd.DataFrame, after: pd.DataFrame, own: pd.DataFrame, among: pd.Series | None = None
-) -> pd.DataFrame:
-    """Day and flag of the first hit; without one the last sampling day (0 without samples), flag 0."""
-    first = _first_day(hits, own.index)
-    last = after.groupby("subject_id")["day"].max().reindex(own.index).fillna(0.0)
-    evaluable = own["why_not"] == "" if among is None else among
-    event = first.notna().astype("float64").where(evaluable)
-    return pd.DataFrame({"time": first.fillna(last).where(evaluable), "event": event})
-
-
-def _area(used: pd.DataFrame, own: pd.DataFrame, table: pd.DataFrame, rules: PdRules) -> Derived:
-    """Area under the course: linear trapezoid through (0, baseline), same-day samples averaged."""
-    start, end = rules.auec_window
-    origin = own["value"].dropna().rename("value").reset_index().assign(day=0.0)
-    after = used[(used["day"] > 0) & used["value"].notna() & used["subject_id"].isin(origin["subject_id"])]
-    daily = after.groupby(["subject_id", "day"], as_index=False)["value"].mean()
-    points = results.concat([origin, daily], ["subject_id", "day", "value"]).sort_values(
-        ["subject_id", "day"]
-    )
-    before = points.groupby("subject_id")[["day", "value"]].shift()
-    low, high = before["day"].clip(lower=start), points["day"].clip(upper=end)
-    slope = (points["value"] - before["value"]) / (points["day"] - before["day"])
-    middle = before["value"] + slope * ((low + high) / 2 - before["day"])
-    part = (middle * (high - low)).where(high > low, 0.0)
-    whole = points["day"] <= end
-    by_subject = points.assign(part=part, up_to_last=part.where(whole, 0.0)).groupby("subject_id")
-    inside = points[whole & (points["day"] > start)].groupby("subject_id")["day"].max().reindex(own.index)
-    reached = by_subject["day"].max().reindex(own.index) >= end
-    window = by_subject["part"].sum().reindex(own.index).where(reached)
-    untreated = (end - start) * own["value"]
-    columns = {
-        "auec_last": by_subject["up_to_last"].sum().reindex(own.index).where(inside.notna()),
-        "auec_last_day": inside,
-        "auec_window": window,
-        "auec_net": window - untreated,
-        "auec_suppression_percent": 100 * (1 - window / ((end - start) * own["reference"])),
-    }
-    none = (own["value"].isna(), own["why"])
-    no_end = (~reached, f"no sample at or after day {end:g}")
-    at_end = _first_reason(none, no_end)
-    at_last = _first_reason(none, (inside.isna(), f"no sample between day {start:g} and day {end:g}"))
-    return columns, {
-        "auec_last": at_last, "auec_last_day": at_last, "auec_window": at_end, "auec_net": at_end,
-        "auec_suppression_percent": _first_reason(none, no_end, (own["why_not"] != "", own["why_not"])),
-    }  # fmt: skip
-
-
-def _first_days_below(used: pd.DataFrame, own: pd.DataFrame, table: pd.DataFrame, rules: PdRules) -> Derived:
-    """First day > 0 with a value below each threshold."""
-    after = used[used["day"] > 0]
-    sampled = own.index.isin(after["subject_id"])
-    columns = {
-        _below(level): _first_day(after[after["value"] < level], own.index) for level in rules.thresholds
-    }
-    return columns, {
-        _below(level): _first_reason(
-            (~sampled, "no sample after infusion"), (sampled, f"never below {level:g}")
-        )
-        for level in rules.thresholds
-    }
-
-
-def _below(level: float) -> str:
-    return f"first_day_below_{level:g}"
-
-
-def _first_day(hits: pd.DataFrame, ids: pd.Index) -> pd.Series:
-    return hits.groupby("subject_id")["day"].min().reindex(ids)
-
-
 def _endpoint_summary(table: pd.DataFrame, people: pd.DataFrame, by: str | None) -> pd.DataFrame:
     """Kaplan-Meier quantiles and the fraction with the event, per endpoint and group."""
     rows = []
@@ -781,23 +508,10 @@ def _times(time: NDArray[np.float64], event: NDArray[np.float64]) -> dict[str, A
     return row | {"note": f"not reached: {', '.join(not_reached)}" if not_reached else ""}
 
 
-def _first_reason(*cases: tuple[Any, Any]) -> Texts:
-    """Per row the text of the first case that holds, else empty."""
-    conditions = [np.asarray(condition, dtype=bool) for condition, _ in cases]
-    texts = [np.asarray(text, dtype=object) for _, text in cases]
-    return np.select(conditions, texts, default=np.asarray("", dtype=object))
-
-
-def _joined(reasons: Mapping[str, Any], table: pd.DataFrame) -> list[str]:
-    """Per row the different reasons of its missing columns, in one text."""
-    given = [np.where(table[name].isna(), why, "") for name, why in reasons.items()]
-    return ["; ".join(dict.fromkeys(text for text in row if text)) for row in zip(*given, strict=True)]
-
-
 def _visit_long(result: VisitResult) -> list[pd.DataFrame]:
     """Long rows of `by_visit`: the summary (geometric statistics of the value only), then the samples."""
     summary, subjects = result.summary, result.subjects
-    own = summary["parameter"].map(lambda parameter: _unit(result.units, parameter))
+    own = summary["parameter"].map(lambda parameter: unit_of(result.units, parameter))
     unit = summary["statistic_of"].map({"percent_change": "%", "log10_change": "log10"}).fillna(own)
     measured = ("mean", "sd", "se", "mean_ci_low", "mean_ci_high", *_ORDER, "geo_mean")
     units = {**dict.fromkeys(measured, unit), "cv_percent": "%", "geo_cv_percent": "%"}
@@ -817,7 +531,7 @@ def _visit_long(result: VisitResult) -> list[pd.DataFrame]:
             (summary["statistic_of"] != "value", counted),
         )
     ]  # fmt: skip
-    unit = subjects["parameter"].map(lambda parameter: _unit(result.units, parameter))
+    unit = subjects["parameter"].map(lambda parameter: unit_of(result.units, parameter))
     units = {"day": "days", "percent_change": "%", "log10_change": "log10"}
     units |= dict.fromkeys(("value", "log_value", "baseline", "change"), unit)
     samples = results.long_rows(
