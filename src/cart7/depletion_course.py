@@ -51,7 +51,7 @@ def nadir(used: pd.DataFrame, own: pd.DataFrame, table: pd.DataFrame, rules: Dep
         & ~course["blq"]
         & (course["value"] >= level)
     ]
-    nothing = (lowest["value"].isna(), "no sample after infusion")
+    nothing = (lowest["value"].isna(), "no usable sample after infusion")
     no_reference = (own["why_not"] != "", own["why_not"])
     columns = {
         "nadir": lowest["value"],
@@ -176,7 +176,7 @@ def first_days_below(
     }
     return columns, {
         below_name(level): first_reason(
-            (~sampled, "no sample after infusion"), (sampled, f"never below {level:g}")
+            (~sampled, "no usable sample after infusion"), (sampled, f"never below {level:g}")
         )
         for level in rules.thresholds
     }
