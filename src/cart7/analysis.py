@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas import DataFrame
 
 from cart7 import derive, dose, immunogenicity, pk, response, results, safety, survival
 from cart7 import pd as pharmacodynamics
@@ -60,10 +61,10 @@ class Analysis:
     study_id: str
     source: str
     plan: Plan = field(repr=False)
-    accounting: pd.DataFrame = field(repr=False)
-    course: pd.DataFrame = field(repr=False)
-    problems: pd.DataFrame = field(repr=False)
-    row_accounting: pd.DataFrame = field(repr=False)
+    accounting: DataFrame = field(repr=False)
+    course: DataFrame = field(repr=False)
+    problems: DataFrame = field(repr=False)
+    row_accounting: DataFrame = field(repr=False)
     not_collected: dict[str, str]
     extra_columns: dict[str, list[str]] = field(repr=False, default_factory=dict)
     cell_dose: Any = field(repr=False, default=None)
@@ -86,7 +87,7 @@ class Analysis:
     ada_rates: Any = field(repr=False, default=None)
     rp2d: Any = field(repr=False, default=None)
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_frame(self) -> DataFrame:
         """All long rows of all results, in the columns of `results.LONG_COLUMNS`."""
         blocks = [_accounting_rows(self.accounting)]
         for name in ENDPOINTS:
@@ -198,18 +199,18 @@ class _Desk:
         undone = [name for name in needed if name not in self.done]
         return f"needs {', '.join(undone)}, which could not be computed" if undone else ""
 
-    def table(self, name: str) -> pd.DataFrame | None:
+    def table(self, name: str) -> DataFrame | None:
         """A table with rows, or None."""
         frame = getattr(self.study, name)
         return None if frame is None or not len(frame) else frame
 
-    def of_infused(self, name: str) -> pd.DataFrame:
+    def of_infused(self, name: str) -> DataFrame:
         """Rows of a table that belong to infused subjects."""
         frame = getattr(self.study, name)
         return frame[frame["subject_id"].isin(self.infused["subject_id"])]
 
 
-def _infused(subjects: pd.DataFrame) -> pd.Series:
+def _infused(subjects: DataFrame) -> pd.Series:
     """Who is infused; everybody, where the table does not say."""
     if "infused" in subjects.columns and subjects["infused"].notna().any():
         return subjects["infused"] == "Y"
@@ -218,7 +219,7 @@ def _infused(subjects: pd.DataFrame) -> pd.Series:
     return pd.Series(True, index=subjects.index)
 
 
-def _with_levels(subjects: pd.DataFrame, by: str | None) -> pd.DataFrame:
+def _with_levels(subjects: DataFrame, by: str | None) -> DataFrame:
     """Subjects whose group column keeps its levels, so that one nobody is infused at keeps its row."""
     if by is None:
         return subjects
@@ -305,7 +306,7 @@ def _cells(desk: _Desk) -> None:
     )
 
 
-def _cd7_parameters(samples: pd.DataFrame) -> list[str]:
+def _cd7_parameters(samples: DataFrame) -> list[str]:
     """The CD7+ parameters of a table; every parameter where none is named so."""
     if "parameter" not in samples.columns:
         message = "this column is needed and is not there"
@@ -338,7 +339,7 @@ def _efficacy(desk: _Desk) -> None:
     desk.take("hsct_incidence", lambda: _hsct_incidence(desk, events, responses), tables=either)
 
 
-def _hsct_incidence(desk: _Desk, events: pd.DataFrame | None, responses: pd.DataFrame | None) -> Any:
+def _hsct_incidence(desk: _Desk, events: DataFrame | None, responses: DataFrame | None) -> Any:
     """Cumulative incidence of progression or death, and of HSCT as the competing event."""
     rules = desk.plan.strategies.get(
         "hsct-competing", desk.plan.survival.model_copy(update={"hsct": "competing"})
@@ -377,7 +378,7 @@ def _source(study: Study) -> str:
     return "records" if study.source is None else Path(study.source).name
 
 
-def _accounting(desk: _Desk) -> pd.DataFrame:
+def _accounting(desk: _Desk) -> DataFrame:
     """Enrolled, infused, evaluable and the events of their course, by group."""
     subjects = desk.enrolled
     infused = _infused(subjects).to_numpy(dtype=bool)
@@ -397,17 +398,17 @@ def _accounting(desk: _Desk) -> pd.DataFrame:
             ]
         counts += _event_counts(happened, member, infused)
         rows.append([label, *counts])
-    frame = pd.DataFrame(rows, columns=["group", *COUNTS])
+    frame = DataFrame(rows, columns=["group", *COUNTS])
     frame["note"] = _accounting_note(desk)
     return frame
 
 
-def _event_happened(desk: _Desk, subjects: pd.DataFrame) -> pd.DataFrame | None:
+def _event_happened(desk: _Desk, subjects: DataFrame) -> DataFrame | None:
     """Whether each kind of event stands in `events`, with or without a day."""
     events = desk.table("events")
     if events is None or "event" not in events.columns:
         return None
-    return pd.DataFrame(
+    return DataFrame(
         {
             word: subjects["subject_id"].isin(events.loc[events["event"] == word, "subject_id"]).to_numpy()
             for word in ("DEATH", "HSCT", "SECOND_INFUSION", "NEW_THERAPY")
@@ -415,7 +416,7 @@ def _event_happened(desk: _Desk, subjects: pd.DataFrame) -> pd.DataFrame | None:
     )
 
 
-def _event_counts(happened: pd.DataFrame | None, member: np.ndarray, infused: np.ndarray) -> list[Any]:
+def _event_counts(happened: DataFrame | None, member: np.ndarray, infused: np.ndarray) -> list[Any]:
     if happened is None:
         return [np.nan] * 5
     died = happened["DEATH"].to_numpy()
@@ -430,7 +431,7 @@ def _accounting_note(desk: _Desk) -> str:
     return "; ".join([*absent, *([] if desk.table("events") is not None else ["events not collected"])])
 
 
-def _course(desk: _Desk) -> pd.DataFrame:
+def _course(desk: _Desk) -> DataFrame:
     """What happened to each infused subject, in days since infusion."""
     infused = desk.infused
     days = derive.first_event_days(desk.table("events"), infused).reset_index()
@@ -441,7 +442,7 @@ def _course(desk: _Desk) -> pd.DataFrame:
     last = days["DEATH"].fillna(days["LAST_CONTACT"])
     last = last.fillna(_last_record_day(desk, days["subject_id"]))
     words = np.select([died, days["LAST_CONTACT"].notna()], ["DEATH", "LAST_CONTACT"], "")
-    course = pd.DataFrame(
+    course = DataFrame(
         {"subject_id": days["subject_id"], "group": labels, "end_day": last, "end_event": words}
     )
     return course.join(days[["HSCT", "SECOND_INFUSION", "NEW_THERAPY", "PROGRESSION", "DEATH"]])
@@ -467,7 +468,7 @@ def _results_in(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _accounting_rows(accounting: pd.DataFrame) -> pd.DataFrame:
+def _accounting_rows(accounting: DataFrame) -> DataFrame:
     return results.long_rows(
         accounting, analysis="analysis.accounting", param="ACCOUNTING", population="ENROLLED",
         group=accounting["group"], stats=COUNTS, method="count of subjects",
@@ -475,7 +476,7 @@ def _accounting_rows(accounting: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _icaht_rows(icaht: pd.DataFrame) -> pd.DataFrame:
+def _icaht_rows(icaht: DataFrame) -> DataFrame:
     stats = ["days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"]
     units = {"days_le_500": "days", "days_le_100": "days", "recovery_day": "days", "early_grade": "grade",
              "late_grade": "grade"}  # fmt: skip
