@@ -85,11 +85,14 @@ class DltResult(tallies.SafetyResult):
     subject_stats: ClassVar[tuple[str, ...]] = ("evaluable", "dlt", "reason")
     estimated: ClassVar[tuple[str, ...]] = (*tallies.RATE, "upper_one_sided")
     summary_population: ClassVar[str] = "DLT_EVALUABLE"
-    reasons: ClassVar[Mapping[str, str]] = {"reason": "evaluable, no DLT"}
     source: str = "adjudicated"
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         return "DLT", "DLT"
+
+    def _reasons(self) -> Mapping[str, str | pd.Series]:
+        note = self.subjects["note"]
+        return {"reason": note.where(note != "", "evaluable, no DLT")}
 
 
 def dose_limiting_toxicity(
@@ -151,11 +154,10 @@ def dose_limiting_toxicity(
     """
     rules = rules or DltRules()
     course = emergence.course(subjects, events)
-    excluded = results.excluded_frame()
     if dlt is not None:
         judged, excluded = _adjudicated(dlt, course)
     elif adverse_events is not None:
-        judged = _judged(adverse_events, course, events, rules)
+        judged, excluded = _judged(adverse_events, course, events, rules)
     else:
         raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
     groups = tallies.groups_of(course.subjects, by)
@@ -187,19 +189,15 @@ def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd
     evaluable, toxic = said["evaluable"].map(flags).astype(float), said["dlt"].map(flags).astype(float)
     untreated = ~course.infused & said["row"].isna()
     evaluable, toxic = evaluable.mask(untreated, 0.0), toxic.mask(untreated, 0.0)
-    term, why_not = said["dlt_term"].fillna(""), said["not_evaluable_reason"].fillna("")
-    reason = term.where(toxic == 1, why_not.where(evaluable != 1, "")).mask(untreated, "NOT_INFUSED")
-    unknown = evaluable.isna() | toxic.isna()
-    note = np.where(unknown, np.where(said["row"].isna(), "not in the dlt table", "not adjudicated"), "")
-    judged = pd.DataFrame(
-        {
-            "subject_id": said["subject_id"],
-            "evaluable": evaluable,
-            "dlt": toxic,
-            "reason": reason,
-            "note": note,
-        }
+    term, why_not = tallies.word_or(said["dlt_term"], ""), tallies.word_or(said["not_evaluable_reason"], "")
+    judged = pd.DataFrame({"subject_id": said["subject_id"], "evaluable": evaluable, "dlt": toxic})
+    judged["reason"] = np.select(
+        [untreated, toxic == 1, evaluable != 1], [np.array("NOT_INFUSED", dtype=object), term, why_not], ""
     )
+    judged["note"] = np.select(
+        [said["row"].isna() & ~untreated, evaluable.isna() | toxic.isna(), (toxic == 1) & (evaluable != 1)],
+        ["not in the dlt table", "not adjudicated", "DLT of a subject who is not evaluable, not counted"], "",
+    )  # fmt: skip
     excluded = [
         results.excluded_rows(others, "dlt", "not a subject of this analysis"),
         results.excluded_rows(mine[again], "dlt", "several rows of this subject"),
@@ -209,30 +207,32 @@ def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd
 
 def _judged(
     adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
-) -> pd.DataFrame:
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Flags and reasons derived from adverse events, exposure and follow-up."""
     timed, _ = emergence.timed(adverse_events, course)
+    strangers = timed[timed["who"] < 0]
     timed = timed[timed["who"] >= 0]
+    term = tallies.word_or(tallies.word_or(timed["pt"], timed["verbatim"]), tallies.UNCODED)
     clause = _clauses(timed, course, rules)
-    reasons = pd.Series(clause[clause != ""], index=timed.loc[clause != "", "who"], dtype=object)
-    term = timed["pt"].fillna(timed["verbatim"]).fillna(tallies.UNCODED).to_numpy(dtype=object)
-    reasons = pd.Series(
-        term[clause != ""] + ": " + reasons.to_numpy(dtype=object), index=reasons.index, dtype=object
-    )
-    queried = timed[_open_question(timed, course, rules)]
-    table = course.subjects
-    judged = pd.DataFrame({"subject_id": table["subject_id"]})
-    toxic = np.isin(np.arange(len(table)), reasons.index) & course.infused
+    n = len(course.subjects)
+    limiting = _of_subject(timed, term + ": " + pd.Series(clause, index=timed.index), clause != "", n, "; ")
+    open_terms = _of_subject(timed, term, _open_question(timed, course, rules), n, ", ")
+    toxic = (limiting != "") & course.infused
     why_not = _not_evaluable(course, events, rules)
+    judged = pd.DataFrame({"subject_id": course.subjects["subject_id"]})
     judged["evaluable"] = (toxic | (why_not == "")).astype(float)
     judged["dlt"] = toxic.astype(float)
-    joined = reasons.groupby(level=0, sort=True).agg("; ".join).reindex(judged.index).fillna("")
-    judged["reason"] = joined.where(toxic, pd.Series(why_not, index=judged.index))
-    open_terms = (
-        queried["pt"].fillna(tallies.UNCODED).groupby(queried["who"]).agg(", ".join).reindex(judged.index)
-    )
-    judged["note"] = ("not judged, grade or start missing: " + open_terms).fillna("")
-    return judged
+    judged["reason"] = np.where(toxic, limiting, why_not)
+    judged["note"] = ["not judged, grade or start missing: " + terms if terms else "" for terms in open_terms]
+    return judged, results.excluded_rows(strangers, "adverse_events", "not a subject of this analysis")
+
+
+def _of_subject(timed: pd.DataFrame, words: pd.Series, picked: Flags, n: int, between: str) -> Words:
+    """The words of the picked records of each of `n` subjects, one after the other."""
+    found: list[list[str]] = [[] for _ in range(n)]
+    for who, word in zip(timed["who"].to_numpy()[picked], words.to_numpy(dtype=object)[picked], strict=True):
+        found[who].append(word)
+    return np.array([between.join(texts) for texts in found], dtype=object)
 
 
 def _clauses(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> Words:

@@ -33,6 +33,7 @@ from cart7.tallies import (
     in_category,
     known_method,
     related,
+    word_or,
 )  # fmt: skip
 
 __all__ = [
@@ -241,10 +242,13 @@ class IcahtResult(SafetyResult):
     subject_stats: ClassVar[tuple[str, ...]] = (
         "days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"
     )  # fmt: skip
-    reasons: ClassVar[Mapping[str, str]] = {"recovery_day": "no recovery from 500/uL or below seen by day 30"}
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         return "ICAHT", "ICAHT"
+
+    def _reasons(self) -> Mapping[str, str | pd.Series]:
+        ungraded = self.subjects["early_grade"].isna()
+        return {"recovery_day": self.subjects["note"].where(ungraded, "no recovery seen by day 30")}
 
 
 def _term(frame: pd.DataFrame) -> pd.Series:
@@ -773,8 +777,8 @@ class _Terms:
 
 def _terms(found: emergence.Records) -> _Terms:
     """ANY, then each class with its terms: most subjects first, ties in byte order, UNCODED last."""
-    soc = found.table["soc"].fillna(UNCODED).to_numpy(dtype=object)
-    pt = found.table["pt"].fillna(UNCODED).to_numpy(dtype=object)
+    soc = word_or(found.table["soc"], UNCODED).to_numpy(dtype=object)
+    pt = word_or(found.table["pt"], UNCODED).to_numpy(dtype=object)
     soc_code, socs = pd.factorize(soc)
     pt_code, pts = pd.factorize(pt)
     pair_code, pairs = pd.factorize(soc_code.astype(np.int64) * max(len(pts), 1) + pt_code)
@@ -891,10 +895,16 @@ def _affected(
     frame["max_grade"] = worst
     frame["ongoing"] = by_who["ongoing"].max().reindex(frame.index).astype(float)
     no_start = np.where(frame["n_episodes"] == 0, "start unknown", "")
-    other = first["note"].reindex(frame.index).fillna("").to_numpy(dtype=object)
+    other = word_or(first["note"].reindex(frame.index), "").to_numpy(dtype=object)
     no_grade = np.where(frame["max_grade"].isna() & (other == ""), "grade missing", "")
     frame["note"] = ["; ".join(filter(None, row)) for row in zip(no_start, other, no_grade, strict=True)]
     return frame.reset_index(), undated
+
+
+def _of_known(days: pd.Series, stat: str) -> float:
+    """Median, min or max of the known days, missing when there is none."""
+    known = days.dropna()
+    return float(getattr(known, stat)()) if len(known) else np.nan
 
 
 def _category_summary(
@@ -911,8 +921,8 @@ def _category_summary(
     add_proportion(summary, "n_grade_ge3", "n", rules, _GE3)
     for what, column in (("onset", "onset_day"), ("duration", "duration_days")):
         for stat in ("median", "min", "max"):
-            summary[f"{what}_{stat}"] = [float(getattr(frame[column], stat)()) for frame in inside]
-    summary["total_days_median"] = [float(frame["total_days"].median()) for frame in inside]
+            summary[f"{what}_{stat}"] = [_of_known(frame[column], stat) for frame in inside]
+    summary["total_days_median"] = [_of_known(frame["total_days"], "median") for frame in inside]
     for name in ("conf_level", "method"):
         summary[name] = summary.pop(name)
     unknown = summary[["onset_median", "duration_median"]].isna().any(axis=1)

@@ -44,11 +44,14 @@ class SafetyResult(EndpointResult):
     subject_stats: ClassVar[tuple[str, ...]]
     estimated: ClassVar[tuple[str, ...]] = RATE
     summary_population: ClassVar[str] = ""
-    reasons: ClassVar[Mapping[str, str]] = {}
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         """Word of each row of `summary` and of `subjects`."""
         raise TypeError(f"{type(self).__name__} has no long form")
+
+    def _reasons(self) -> Mapping[str, str | pd.Series]:
+        """Why a value of `subjects` is missing, where its note does not say."""
+        return {}
 
     def _long(self) -> list[pd.DataFrame]:
         row, subject_row = self._params()
@@ -61,7 +64,7 @@ class SafetyResult(EndpointResult):
             ),
             results.long_rows(
                 subjects, analysis=self.analysis, param=subject_row, stats=self.subject_stats, units=UNITS,
-                population=self.population, subject_id=subjects["subject_id"], reasons=self.reasons,
+                population=self.population, subject_id=subjects["subject_id"], reasons=self._reasons(),
             ),
         ]  # fmt: skip
 
@@ -133,6 +136,11 @@ def add_rate(
     rate = np.divide(events, time, out=np.full(len(time), np.nan), where=time > 0)
     for name, value in zip(names, (rate, low, high), strict=True):
         summary[name] = 100 * value
+
+
+def word_or(column: pd.Series, otherwise: str | pd.Series) -> pd.Series:
+    """The words of a column, `otherwise` where there is none."""
+    return column.where(column.notna(), otherwise).astype(object)
 
 
 def among(column: pd.Series, words: Iterable[str]) -> Flags:
