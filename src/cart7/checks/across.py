@@ -45,7 +45,8 @@ def days_and_dates(table: Table, zero: pd.Series) -> None:
             continue
         told = days_since(table, date, zero)
         if not table.has(day):
-            _derive_column(table, day, date, told)
+            if len(zero) > 0:
+                _derive_column(table, day, date, told)
             continue
         days = table.values[day]
         # A sample taken at 23:00 of day 4 has day 4.6 and perhaps the date of day 5: less than a day apart.
@@ -63,6 +64,8 @@ def days_and_dates(table: Table, zero: pd.Series) -> None:
 def _derive_column(table: Table, day: str, date: str, told: Days) -> None:
     table.values[day] = told
     table.cells[day] = np.full(len(table.rows), None, dtype=object)
+    if np.isnan(told).all():
+        return
     table.problems.append(
         Problem(table=table.name, column=day, severity="repair", rule="DAY-FROM-DATE",
                 new_value=f"{date} - infusion_date",
