@@ -37,9 +37,11 @@ METHODS = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fit:
-    """The curve of one group with its limits."""
+    """The curve of one group with its limits; `time` and `event` as they were given."""
 
     group: str
+    time: Floats
+    event: NDArray[np.bool_]
     steps: Curve
     conf_type: str
     conf_level: float
@@ -67,6 +69,11 @@ class Fit:
         low, high = survival_curves.limits(self.steps, conf_type=self.conf_type, conf_level=self.conf_level)
         return np.append(1.0, low), np.append(1.0, high)
 
+    @cached_property
+    def ordered(self) -> tuple[Floats, Floats]:
+        """All times, and those of the events, ascending."""
+        return np.sort(self.time), np.sort(self.time[self.event])
+
     @property
     def last(self) -> float:
         """Last observed time, NaN without subjects."""
@@ -86,12 +93,12 @@ class Fit:
     def follow_up(self, *, events_first: bool = True) -> "Fit":
         """The time under observation (reverse Kaplan-Meier), with the same kind of limits."""
         steps = survival_curves.follow_up_curve(self.steps, events_first=events_first)
-        return replace(self, steps=steps)
+        return replace(self, steps=steps, event=~self.event)
 
     def at(self, times: Floats, beyond: str) -> dict[str, Any]:
         """Columns of `KaplanMeierResult.at` for this group."""
         steps, place = self.steps, survival_curves.level_at(self.steps, times) + 1
-        levels = (np.append(1.0, steps.survival), *self.limits)
+        levels, (everybody, events) = (np.append(1.0, steps.survival), *self.limits), self.ordered
         survival, low, high = (level[place] for level in levels)
         past = np.isnan(self.last) | (times > self.last)
         unknown = past & (survival > 0) if beyond == "ne" or not steps.n else np.zeros(times.size, bool)
@@ -102,8 +109,8 @@ class Fit:
         return {
             "group": self.group,
             "time": times,
-            "n_risk": survival_curves.observed_to(steps, times),
-            "n_event": np.append(0, np.cumsum(steps.n_event))[place],
+            "n_risk": everybody.size - np.searchsorted(everybody, times, side="left"),
+            "n_event": np.searchsorted(events, times, side="right"),
             "survival": survival,
             "ci_low": low,
             "ci_high": high,
@@ -456,10 +463,7 @@ def kaplan_meier(
     known("conf_type", conf_type, CONF_TYPES)
     survival_curves.normal_quantile(conf_level)  # refuses a level outside (0, 1)
     rows = _Rows.of(time, event, "event", group)
-    fits = tuple(
-        Fit(group=label, steps=steps, conf_type=conf_type, conf_level=conf_level)
-        for label, steps in _group_curves(rows, merge_near_ties)
-    )
+    fits = _fits(rows, conf_type, conf_level, near_ties=merge_near_ties)
     return KaplanMeierResult(fits=fits, conf_type=conf_type, conf_level=conf_level, left_out=rows.left_out)
 
 
@@ -477,7 +481,7 @@ def bpcp(
     Parameters
     ----------
     time, event, group : arrays
-        As in `kaplan_meier`; no missing values.
+        As in `kaplan_meier`; no missing values. Only equal times are ties, as in R bpcp.
     conf_level : float, default 0.95
         Two-sided level.
     midp : bool, default False
@@ -505,11 +509,11 @@ def bpcp(
     """
     rows = _Rows.of(time, event, "event", group, complete=True)
     blocks = []
-    for label, steps in _group_curves(rows, True):
-        bands = beta_product.limits(steps, conf_level=conf_level, midp=midp, method=method)
+    for fit in _fits(rows, "bpcp", conf_level, near_ties=False):
+        bands = beta_product.limits(fit.steps, conf_level=conf_level, midp=midp, method=method)
         columns = {"left": bands.left, "right": bands.right, "survival": bands.survival,
                    "ci_low": bands.low, "ci_high": bands.high}  # fmt: skip
-        blocks.append(pd.DataFrame({"group": label, **columns}))
+        blocks.append(pd.DataFrame({"group": fit.group, **columns}))
     return results.concat(blocks, ())
 
 
@@ -692,15 +696,28 @@ def _numbers(values: Array, name: str) -> Floats:
         raise ValueError(f"{name} must be numbers: {error}") from error
 
 
-def _group_curves(rows: _Rows, near_ties: bool) -> list[tuple[str, Curve]]:
-    if len(rows.labels) == 1:
-        return [(rows.labels[0], survival_curves.curve(rows.time, rows.value, near_ties=near_ties))]
-    time = survival_curves.merge_near_ties(rows.time) if near_ties else rows.time
-    masks = [rows.code == position for position in range(len(rows.labels))]
-    return [
-        (label, survival_curves.curve(time[mask], rows.value[mask], near_ties=False))
-        for label, mask in zip(rows.labels, masks, strict=True)
-    ]
+def fit(time: pd.Series, event: pd.Series, group: str, conf_type: str, conf_level: float) -> Fit:
+    """One group's curve from complete columns."""
+    times, happened = survival_curves.checked(time, event)
+    steps = survival_curves.curve(times, happened)
+    return Fit(
+        group=group, time=times, event=happened, steps=steps, conf_type=conf_type, conf_level=conf_level
+    )
+
+
+def _fits(rows: _Rows, conf_type: str, conf_level: float, *, near_ties: bool) -> tuple[Fit, ...]:
+    _, event = survival_curves.checked(rows.time, rows.value)
+    several = len(rows.labels) > 1
+    time = survival_curves.merge_near_ties(rows.time) if near_ties and several else rows.time
+    fits = []
+    for position, label in enumerate(rows.labels):
+        mine = rows.code == position if several else slice(None)
+        steps = survival_curves.curve(time[mine], event[mine], near_ties=near_ties and not several)
+        fits.append(
+            Fit(group=label, time=rows.time[mine], event=event[mine], steps=steps, conf_type=conf_type,
+                conf_level=conf_level)
+        )  # fmt: skip
+    return tuple(fits)
 
 
 def known(name: str, value: object, allowed: Sequence[str]) -> None:

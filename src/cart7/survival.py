@@ -7,7 +7,7 @@ rules on bare arrays (stats.event_times), which rows of a study count (`historie
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -28,7 +28,7 @@ from cart7.curves import (
     logrank,
 )
 from cart7.histories import StudyHistory, Table
-from cart7.stats import event_times, survival_curves
+from cart7.stats import event_times
 from cart7.stats.event_times import Outcome
 
 __all__ = [
@@ -465,12 +465,9 @@ class _Cell:
     @classmethod
     def of(cls, found: pd.DataFrame, label: str, rules: TimeToEventRules) -> "_Cell":
         timed = found[found["time"].notna()]
-        steps = survival_curves.curve(timed["time"].to_numpy(), timed["event"].to_numpy())
-        usual = Fit(group=label, steps=steps, conf_type=rules.conf_type, conf_level=rules.conf_level)
-        exact = Fit(group=label, steps=steps, conf_type="bpcp", conf_level=rules.conf_level)
-        return cls(
-            counts=_counts(found), usual=usual, exact=exact if 0 < steps.n <= SMALL else None, rules=rules
-        )
+        usual = curves.fit(timed["time"], timed["event"], label, rules.conf_type, rules.conf_level)
+        exact = replace(usual, conf_type="bpcp") if 0 < usual.steps.n <= SMALL else None
+        return cls(counts=_counts(found), usual=usual, exact=exact, rules=rules)
 
     def columns(self) -> dict[str, tuple[Any, str]]:
         """Columns of the summary after endpoint, strategy and group, each with why it may be missing."""

@@ -276,12 +276,6 @@ def level_at(steps: Curve, times: ArrayLike) -> NDArray[np.intp]:
     return np.asarray(np.searchsorted(steps.time, np.asarray(times, dtype=float), side="right") - 1)
 
 
-def observed_to(steps: Curve, times: ArrayLike) -> Ints:
-    """Number of subjects observed to each of `times` or longer."""
-    place = np.searchsorted(steps.time, np.asarray(times, dtype=float), side="left")
-    return np.asarray(np.append(steps.n_observed, 0)[place])
-
-
 def step_quantile(time: Floats, height: Floats, p: float, *, rule: str = "survfit") -> float:
     """Time at which a falling step curve has let the part `p` of its subjects go.
 
