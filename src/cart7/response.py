@@ -1,9 +1,9 @@
 """Response: who responds at a visit, at best, and confirmed, under each strategy for what intervenes.
 
 Here: the response at a visit with the reason when there is none, best overall response and its
-confirmation, and the response rates with every denominator side by side. Not here: which
-assessments count (courses), the intervals (stats.proportions), visit windows (derive), duration of
-response and survival (survival), drawing (report.figures).
+confirmation, and the response rates with every denominator side by side. Not here, though some is
+named here: which assessments count (courses), findings to categories (criteria), intervals,
+posterior and trend (stats), visit windows (derive), duration of response (survival).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +17,29 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import courses, derive, results
 from cart7.courses import CATEGORIES, RANK, STRATEGIES, Category, Course, Flags, Strategy, Table
+from cart7.criteria import classify_leukaemia, classify_lugano
 from cart7.derive import Window
 from cart7.results import EndpointResult
 from cart7.stats import proportions
+from cart7.stats.proportions import posterior
+from cart7.stats.trend import cochran_armitage as trend
+
+__all__ = [
+    "CATEGORIES",
+    "POPULATIONS",
+    "STRATEGIES",
+    "BestResponseResult",
+    "ResponseResult",
+    "ResponseRules",
+    "Window",
+    "at_visit",
+    "best_overall",
+    "classify_leukaemia",
+    "classify_lugano",
+    "objective_response",
+    "posterior",
+    "trend",
+]
 
 POPULATIONS = ("ENROLLED", "INFUSED", "REACHED", "EVALUABLE", "EVALUABLE_INCL_DEATH")
 
