@@ -200,7 +200,7 @@ def test_missing_and_empty_folders_and_studies_without_subjects_are_told(tmp_pat
     ("content", "word"),
     [
         (b"", "empty"),
-        (b"subject_id\n", "row"),
+        (b"subject_id\n", "no subject"),
         (b"\x00\x01\x02\x03binary\x00", "binary"),
         ("subject_id,site\n001,Z\xfcrich\n".encode("latin-1"), "UTF-8"),
         (b"site\n01\n", "subject_id"),

@@ -204,6 +204,12 @@ class _Desk:
         frame = getattr(self.study, name)
         return None if frame is None or not len(frame) else frame
 
+    @property
+    def events(self) -> DataFrame | None:
+        """The events that endpoints may use; None where they do not say which event."""
+        frame = self.table("events")
+        return None if frame is None or "event" not in frame.columns else frame
+
     def of_infused(self, name: str) -> DataFrame:
         """Rows of a table that belong to infused subjects."""
         frame = getattr(self.study, name)
@@ -229,7 +235,7 @@ def _with_levels(subjects: DataFrame, by: str | None) -> DataFrame:
 
 def _safety(desk: _Desk) -> None:
     study, plan, infused, by = desk.study, desk.plan, desk.infused, desk.by
-    events = desk.table("events")
+    events = desk.events
     desk.take(
         "cell_dose",
         lambda: dose.cell_dose(desk.of_infused("products"), subjects=infused, rules=plan.cell_dose),
@@ -270,7 +276,7 @@ def _kinetics(desk: _Desk) -> None:
     )
     desk.take(
         "persistence",
-        lambda: pk.persistence(desk.study.kinetics, infused, desk.table("events"), by=by, rules=plan.pk),
+        lambda: pk.persistence(desk.study.kinetics, infused, desk.events, by=by, rules=plan.pk),
         tables=["kinetics"],
     )
 
@@ -289,7 +295,7 @@ def _cells(desk: _Desk) -> None:
         "depletion",
         lambda: {
             parameter: pharmacodynamics.depletion(
-                study.pd, infused, desk.table("events"), lymphodepletion=lymphodepletion,
+                study.pd, infused, desk.events, lymphodepletion=lymphodepletion,
                 parameter=parameter, by=by, rules=plan.pd,
             )
             for parameter in _cd7_parameters(study.pd)
@@ -317,7 +323,7 @@ def _cd7_parameters(samples: DataFrame) -> list[str]:
 
 def _efficacy(desk: _Desk) -> None:
     plan, infused, by = desk.plan, desk.infused, desk.by
-    events, responses = desk.table("events"), desk.table("responses")
+    events, responses = desk.events, desk.table("responses")
     desk.take(
         "response",
         lambda: response.objective_response(responses, desk.enrolled, events, by=by, rules=plan.response),
@@ -328,15 +334,17 @@ def _efficacy(desk: _Desk) -> None:
         lambda: response.best_overall(responses, infused, events, rules=plan.response),
         tables=["responses"],
     )
-    either = ["events"] if events is None and responses is None else []
+    if events is None and responses is None:
+        reason = "the study has no rows of events or responses that say what happened"
+        desk.not_collected |= {"time_to_event": reason, "hsct_incidence": reason}
+        return
     desk.take(
         "time_to_event",
         lambda: survival.endpoint_table(
             infused, events, responses, by=by, rules=plan.survival, strategies=plan.strategies
         ),
-        tables=either,
     )
-    desk.take("hsct_incidence", lambda: _hsct_incidence(desk, events, responses), tables=either)
+    desk.take("hsct_incidence", lambda: _hsct_incidence(desk, events, responses))
 
 
 def _hsct_incidence(desk: _Desk, events: DataFrame | None, responses: DataFrame | None) -> Any:
@@ -353,6 +361,9 @@ def _recommendation(desk: _Desk) -> None:
     plan, done = desk.plan, desk.done
     if plan.score is None:
         desk.not_collected["rp2d"] = "the plan states no [score]: weights and gates must be pre-specified"
+        return
+    if desk.by is None:
+        desk.not_collected["rp2d"] = "subjects has no column that tells the dose level"
         return
     desk.take(
         "rp2d",
@@ -405,8 +416,8 @@ def _accounting(desk: _Desk) -> DataFrame:
 
 def _event_happened(desk: _Desk, subjects: DataFrame) -> DataFrame | None:
     """Whether each kind of event stands in `events`, with or without a day."""
-    events = desk.table("events")
-    if events is None or "event" not in events.columns:
+    events = desk.events
+    if events is None:
         return None
     return DataFrame(
         {
@@ -428,13 +439,13 @@ def _event_counts(happened: DataFrame | None, member: np.ndarray, infused: np.nd
 
 def _accounting_note(desk: _Desk) -> str:
     absent = [] if "dlt" in desk.done else [f"DLT: {desk.not_collected.get('dlt', 'not collected')}"]
-    return "; ".join([*absent, *([] if desk.table("events") is not None else ["events not collected"])])
+    return "; ".join([*absent, *([] if desk.events is not None else ["events not collected"])])
 
 
 def _course(desk: _Desk) -> DataFrame:
     """What happened to each infused subject, in days since infusion."""
     infused = desk.infused
-    days = derive.first_event_days(desk.table("events"), infused).reset_index()
+    days = derive.first_event_days(desk.events, infused).reset_index()
     labels = np.full(len(infused), derive.ALL, dtype=object)
     for label, member in derive.groups(infused, desk.by)[:-1]:
         labels[member] = label
