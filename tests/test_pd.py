@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from cart7 import results
 from cart7.errors import DataError, UnitError
-from cart7.pd import PdRules, Window, by_visit, depletion
+from cart7.pd import PdRules, Window, by_visit, depletion, mixed_model
 from cart7.records import LymphodepletionDose, PdSample, Subject
+from cart7.stats import random_intercept
 
 SUBJECTS = pd.DataFrame({"subject_id": ["1"], "dose_level": [1]})
 COLUMNS = ["subject_id", "day", "value"]
@@ -489,3 +490,66 @@ def test_the_long_form_has_its_keys_and_units():
     assert (area["param"], area["unit"], area["value"]) == ("CD7POS_ABS", "cells/uL x days", 11760)
     right = rows.query("subject_id == '1' and stat == 'clearance_right'").iloc[0]
     assert right["note"] == "not cleared: censored"
+
+
+# Means by visit with a random intercept
+
+
+def test_the_model_takes_the_chosen_samples_after_baseline():
+    frame = pd.concat(
+        [
+            samples((-1, 500), (4, 100), (14, 10), subject="1"),
+            samples((-1, 600), (4, 300), (14, 0.2), subject="2"),
+            samples((3, 40), (4, 200), (14, 30), subject="3"),
+        ]
+    )
+    subjects = pd.DataFrame({"subject_id": ["1", "2", "3"]})
+    model = mixed_model(frame, subjects, parameter="CD7POS_ABS", rules=PdRules(windows={"D4": Window(4, 3, 5), "D14": Window(14, 12, 17), "D28": Window(28, 25, 35)}))  # fmt: skip
+    assert model.subjects[["subject_id", "visit", "day"]].to_numpy().tolist() == [
+        ["1", "D4", 4.0], ["1", "D14", 14.0], ["2", "D4", 4.0], ["2", "D14", 14.0], ["3", "D4", 4.0], ["3", "D14", 14.0],
+    ]  # fmt: skip
+    # Nobody misses a visit, so the means are plain means of the logs; 0.2 is below 1 and enters as 0.5.
+    assert model.summary["estimate"].iloc[0] == pytest.approx(np.log10([100, 300, 200]).mean(), rel=1e-12)
+    assert model.summary["estimate"].iloc[1] == pytest.approx(np.log10([10, 0.5, 30]).mean(), rel=1e-12)
+    assert model.summary["n"].tolist() == [3, 3, 0]
+    assert model.summary["note"].tolist() == ["", "", "no sample"]
+    assert results.check(model.to_frame()) == []
+
+
+def test_the_model_carries_a_subject_over_a_missing_visit():
+    frame = pd.concat(
+        [
+            samples((4, 10.0 ** (k + 0.01 * k * k)), *([(14, 10.0**k)] if k < 4 else []), subject=str(k))
+            for k in range(1, 5)
+        ]
+    )
+    model = mixed_model(frame, pd.DataFrame({"subject_id": list("1234")}), parameter="CD7POS_ABS")
+    mean = model.summary.set_index("visit")["estimate"]
+    # The subject without day 14 has the highest level; the plain mean of the other three is 2.
+    assert mean["D14"] == pytest.approx(2.5, abs=0.1)
+
+
+def test_without_enough_values_there_is_no_model_but_a_reason():
+    model = mixed_model(samples((4, 100), (14, 10)), SUBJECTS, parameter="CD7POS_ABS")
+    assert math.isnan(model.sd_subject)
+    assert model.note == "no more values than visits"
+    assert model.summary.query("visit == 'D4'")["note"].tolist() == ["no more values than visits"]
+    assert results.check(model.to_frame()) == []
+    parallel = pd.concat([samples((4, 100 * k), (14, 10 * k), subject=str(k)) for k in (1, 2, 4)])
+    model = mixed_model(parallel, pd.DataFrame({"subject_id": ["1", "2", "4"]}), parameter="CD7POS_ABS")
+    assert model.note == "no residual variance"
+    equal = pd.concat([samples((4, 100), (14, 100), subject=name) for name in "124"])
+    model = mixed_model(equal, pd.DataFrame({"subject_id": ["1", "2", "4"]}), parameter="CD7POS_ABS")
+    assert model.note == "all values are equal"
+    empty = mixed_model(samples(), SUBJECTS, parameter="CD7POS_ABS")
+    assert (empty.summary["n"] == 0).all()
+    assert results.check(empty.to_frame()) == []
+
+
+def test_the_kernel_names_what_it_cannot_take():
+    with pytest.raises(ValueError, match="at most one value per visit"):
+        random_intercept.fit([1.0, 2.0, 3.0], [0, 0, 1], [0, 0, 0])
+    with pytest.raises(ValueError, match="value must be finite"):
+        random_intercept.fit([1.0, np.nan], [0, 0], [0, 1])
+    with pytest.raises(ValueError, match="must have one length"):
+        random_intercept.fit([1.0, 2.0], [0], [0])

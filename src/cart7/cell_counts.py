@@ -34,6 +34,7 @@ class Course:
     people: pd.DataFrame
     samples: pd.DataFrame
     excluded: pd.DataFrame
+    parameters: tuple[str, ...]
     units: Mapping[str, str]
 
 
@@ -88,7 +89,14 @@ def read(
     )
     samples = frame[reason == ""].sort_values([*SERIES, "day"], kind="stable")
     excluded = results.excluded_rows(frame[reason != ""], "pd", pd.Series(reason, index=frame.index))
-    return Course(people=people, samples=samples, excluded=excluded, units=_units(samples))
+    named = frame["parameter"].dropna().unique().tolist() if parameter is None else [parameter]
+    return Course(
+        people=people,
+        samples=samples,
+        excluded=excluded,
+        parameters=tuple(sorted(named)),
+        units=_units(samples),
+    )
 
 
 def _of_parameter(frame: pd.DataFrame, parameter: str | None) -> pd.DataFrame:

@@ -1,38 +1,42 @@
 """Pharmacodynamics: how far CD7+ cells fall after the infusion, for how long, and when they come back.
 
 Here: the record of each visit with its change from baseline and their summary (`by_visit`); depth and
-duration of the depletion with its Kaplan-Meier summary (`depletion`). Not here: usable samples and
-baselines (`cell_counts`), nadir, clearance and recovery of a course (`depletion_course`), quantiles
-(stats.summaries), windows and days (derive), drawing (report.figures).
+duration of the depletion with its Kaplan-Meier summary (`depletion`); means by visit smoothed by a random
+intercept (`mixed_model`). Not here: usable samples and baselines (`cell_counts`), the sample of a visit
+(`cell_visits`), nadir, clearance and recovery of a course (`depletion_course`), the arithmetic (stats).
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from scipy.special import stdtrit
 
-from cart7 import cell_counts, depletion_course, derive, results
-from cart7.cell_counts import SERIES, Baselines, Course, Table, unit_of
+from cart7 import cell_counts, cell_visits, depletion_course, derive, results
+from cart7.cell_counts import Course, Table, unit_of
+from cart7.cell_visits import BASELINE
 from cart7.depletion_course import below_name
 from cart7.derive import Window
-from cart7.reasons import Texts, first_reason, joined
-from cart7.stats import proportions, summaries, survival_curves
+from cart7.reasons import Texts, joined
+from cart7.stats import proportions, random_intercept, summaries, survival_curves
 
-__all__ = ["DepletionResult", "PdRules", "VisitResult", "Window", "by_visit", "depletion"]
+__all__ = [
+    "DepletionResult", "MixedModelResult", "PdRules", "VisitResult", "Window", "by_visit", "depletion",
+    "mixed_model",
+]  # fmt: skip
 
 Floats: TypeAlias = NDArray[np.float64]
 CensoringEvent = Literal["HSCT", "NEW_THERAPY", "SECOND_INFUSION", "PROGRESSION", "WITHDRAWAL"]
 
-BASELINE = "BASELINE"
 CONF_LEVEL = 0.95
 STATISTICS = ("value", "change", "percent_change", "log10_change")
 ENDPOINTS = ("clearance", "confirmed_clearance", "recovery", "relative_recovery")
 NOBODY = summaries.describe(())
+MODEL = "random intercept, REML"
 
 _ARITHMETIC = ("mean", "sd", "se", "cv_percent", "mean_ci_low", "mean_ci_high")
 _GEOMETRIC = ("geo_mean", "geo_sd", "geo_cv_percent")
@@ -200,6 +204,27 @@ class DepletionResult(results.EndpointResult):
         return _depletion_long(self)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MixedModelResult(results.EndpointResult):
+    """Mean log10 value by visit under a random intercept; `subjects` holds the values that entered.
+
+    `log_likelihood` is the restricted one, `sd_subject` and `sd_residual` are in log10 units; NaN where
+    there is no fit, and `note` says why.
+    """
+
+    title: ClassVar[str] = "CD7+ cells: means by visit, random intercept"
+
+    rules: PdRules
+    parameter: str
+    sd_subject: float
+    sd_residual: float
+    log_likelihood: float
+    note: str = ""
+
+    def _long(self) -> list[pd.DataFrame]:
+        return _mixed_long(self)
+
+
 def by_visit(
     pd_samples: Table,
     subjects: Table,
@@ -255,11 +280,13 @@ def by_visit(
     """
     course = _course(pd_samples, subjects, parameter, rules, labelled=rules.visit_by == "nominal-label")
     baseline = cell_counts.baselines(course, lymphodepletion, rules.baseline)
-    chosen, visits = _chosen(course, baseline, rules)
-    table, reasons = _changes(chosen, baseline)
+    chosen, visits = cell_visits.chosen(course, baseline, rules)
+    table, reasons = cell_visits.changes(chosen, baseline)
     unused = course.samples.drop(index=chosen.index.union(baseline.samples.index))
     why = np.where(
-        _in_a_visit(unused, rules), "another sample of the visit was chosen", "outside every visit window"
+        cell_visits.in_a_visit(unused, rules),
+        "another sample of the visit was chosen",
+        "outside every visit window",
     )
     return VisitResult(
         subjects=table[list(_VISIT_COLUMNS)].reset_index(drop=True),
@@ -356,82 +383,79 @@ def depletion(
     )
 
 
+def mixed_model(
+    pd_samples: Table,
+    subjects: Table,
+    *,
+    lymphodepletion: Table | None = None,
+    parameter: str,
+    rules: PdRules = DEFAULT_RULES,
+) -> MixedModelResult:
+    """Mean log10 value at each visit after baseline, with a random intercept per subject (REML).
+
+    Parameters
+    ----------
+    pd_samples, subjects, lymphodepletion, parameter, rules
+        As in `depletion`. Values below the limit enter as LLOQ/2.
+
+    Returns
+    -------
+    MixedModelResult
+        `.summary`: `visit, n, estimate, std_err, ci_low, ci_high` in log10 of the parameter's unit, and
+        `note`. `.sd_subject`, `.sd_residual`, `.log_likelihood` as R ``nlme::lme`` prints them.
+
+    Raises
+    ------
+    ValueError
+        If `parameter` is not in the table.
+
+    Notes
+    -----
+    Useful to carry subjects over missing visits; with nine subjects no unstructured covariance can be
+    had. The samples are those of `by_visit` after the baseline sample (without one: after day 0).
+    Intervals are Student t with the degrees of freedom of ``lme``.
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": ["1", "1", "2", "2", "3", "3"], "parameter": "CD7POS_ABS",
+    ...                         "day": [4, 14] * 3, "value": [100, 10, 1000, 20, 200, 5.0]})
+    >>> model = mixed_model(samples, pd.DataFrame({"subject_id": ["1", "2", "3"]}), parameter="CD7POS_ABS")
+    >>> model.summary.query("n > 0")[["visit", "n"]].to_numpy().tolist()
+    [['D4', 3], ['D14', 3]]
+    """
+    labelled = rules.visit_by == "nominal-label"
+    course = _course(pd_samples, subjects, parameter, rules, labelled=labelled)
+    baseline = cell_counts.baselines(course, lymphodepletion, rules.baseline)
+    chosen, visits = cell_visits.chosen(course, baseline, rules)
+    since = baseline.samples.set_index("subject_id")["day"]
+    after = chosen["day"] > chosen["subject_id"].map(since).fillna(0.0)
+    used = chosen[after & (chosen["visit"] != BASELINE) & (chosen["log_value"] > 0)]
+    used = used.assign(log10_value=np.log10(used["log_value"]))
+    names = [visit for _, visit in visits if visit != BASELINE]
+    who, at = pd.factorize(used["subject_id"])[0], used["visit"].map(names.index)
+    fit = random_intercept.fit(used["log10_value"], at, who, n_visits=len(names))
+    unused = results.excluded_rows(
+        course.samples.drop(index=used.index), "pd", "not the sample of a visit after baseline"
+    )
+    return MixedModelResult(
+        subjects=used[["subject_id", "visit", "day", "log10_value"]].assign(note="").reset_index(drop=True),
+        summary=_means(names, fit),
+        excluded=results.concat([course.excluded, unused], results.EXCLUDED_COLUMNS),
+        rules=rules,
+        population=derive.population(course.people),
+        parameter=parameter,
+        note=fit.note,
+        sd_subject=fit.sd_subject,
+        sd_residual=fit.sd_residual,
+        log_likelihood=fit.log_likelihood,
+    )
+
+
 def _course(
     pd_samples: Table, subjects: Table, parameter: str | None, rules: PdRules, *, labelled: bool
 ) -> Course:
     half = rules.blq_arithmetic == "half-lloq"
     return cell_counts.read(pd_samples, subjects, parameter, labelled=labelled, half_lloq=half)
-
-
-def _chosen(
-    course: Course, baseline: Baselines, rules: PdRules
-) -> tuple[pd.DataFrame, list[tuple[str, str]]]:
-    """The sample of each subject, parameter and visit, and the visits of each parameter in order."""
-    samples = course.samples
-    if rules.visit_by == "window":
-        names = [BASELINE, *rules.windows]
-        at_windows = derive.nearest_in_windows(samples, rules.windows, by=SERIES, tie=rules.tie)
-        chosen = pd.concat([baseline.samples.assign(visit=BASELINE), at_windows])
-    else:
-        names = _labels_in_order(samples)
-        chosen = samples.drop_duplicates([*SERIES, "nominal_label"])
-        chosen = chosen.assign(visit=chosen["nominal_label"])
-    place = {name: position for position, name in enumerate(names)}
-    chosen = chosen.assign(_place=chosen["visit"].map(place)).sort_values([*SERIES, "_place"], kind="stable")
-    parameters = sorted(samples["parameter"].unique().tolist())
-    if rules.visit_by == "window":
-        return chosen, [(parameter, visit) for parameter in parameters for visit in names]
-    seen = set(zip(chosen["parameter"], chosen["visit"], strict=True))
-    return chosen, [pair for pair in ((p, v) for p in parameters for v in names) if pair in seen]
-
-
-def _labels_in_order(samples: pd.DataFrame) -> list[str]:
-    """Nominal labels by their nominal day, where there is none by the median day of sampling."""
-    by_label = samples.groupby("nominal_label")
-    day = by_label["nominal_day"].min().fillna(by_label["day"].median())
-    return [
-        str(label)
-        for label in day.reset_index(name="day").sort_values(["day", "nominal_label"])["nominal_label"]
-    ]
-
-
-def _in_a_visit(samples: pd.DataFrame, rules: PdRules) -> NDArray[np.bool_]:
-    if rules.visit_by == "nominal-label":
-        return np.ones(len(samples), dtype=bool)
-    inside = [window.contains(samples["day"].to_numpy()) for window in rules.windows.values()]
-    return reduce(np.logical_or, inside, np.zeros(len(samples), dtype=bool))
-
-
-def _changes(chosen: pd.DataFrame, baseline: Baselines) -> tuple[pd.DataFrame, dict[str, Texts]]:
-    """Chosen samples with their change from baseline, and per column why it is missing."""
-    first = baseline.samples.set_index(SERIES)[["value", "log_value", "blq", "day"]]
-    first.columns = ["baseline", "baseline_log", "baseline_blq", "baseline_day"]
-    table = chosen.join(first, on=SERIES)
-    below = table["baseline_blq"].eq(True)
-    after = ~(table["day"] <= table["baseline_day"])
-    change = (table["value"] - table["baseline"]).where(after)
-    per = table["baseline"].where(~below & (table["baseline"] > 0))
-    log_per = table["baseline_log"].where(per.notna())
-    table = table.assign(
-        change=change,
-        percent_change=100 * change / per,
-        log10_change=np.log10(table["log_value"].where(after) / log_per),
-    )
-    no_value = (table["value"].isna(), "below the limit, and no LLOQ given")
-    no_log = (table["log_value"].isna(), "no logarithm: the value is 0 or its LLOQ not given")
-    no_baseline = (table["baseline_day"].isna(), table["subject_id"].map(baseline.why))
-    unknown = (table["baseline"].isna(), "baseline below the limit, and no LLOQ given")
-    early = (~after, "not after the baseline sample")
-    per_zero = (below, "baseline below the limit"), (table["baseline"] == 0, "baseline is 0")
-    reasons = {
-        "value": first_reason(no_value),
-        "log_value": first_reason(no_log),
-        "baseline": first_reason(no_baseline, unknown),
-        "change": first_reason(no_value, no_baseline, unknown, early),
-        "percent_change": first_reason(no_value, no_baseline, early, *per_zero),
-        "log10_change": first_reason(no_log, no_baseline, early, *per_zero),
-    }
-    return table.assign(note=joined(table, reasons)), reasons
 
 
 def _summary(
@@ -508,6 +532,16 @@ def _times(time: NDArray[np.float64], event: NDArray[np.float64]) -> dict[str, A
     return row | {"note": f"not reached: {', '.join(not_reached)}" if not_reached else ""}
 
 
+def _means(names: Sequence[str], fit: random_intercept.VisitMeans) -> pd.DataFrame:
+    """Means of the mixed model by visit, with Student t intervals."""
+    half = stdtrit(fit.df, (1 + CONF_LEVEL) / 2) * fit.std_err if fit.df > 0 else np.nan
+    table = pd.DataFrame({"visit": names, "n": fit.n, "estimate": fit.estimate, "std_err": fit.std_err})
+    table = table.assign(ci_low=fit.estimate - half, ci_high=fit.estimate + half)
+    reason = fit.note or "no degrees of freedom for the interval"
+    note = np.where(table["n"] == 0, "no sample", np.where(table["ci_low"].isna(), reason, ""))
+    return table.assign(note=note)
+
+
 def _visit_long(result: VisitResult) -> list[pd.DataFrame]:
     """Long rows of `by_visit`: the summary (geometric statistics of the value only), then the samples."""
     summary, subjects = result.summary, result.subjects
@@ -565,6 +599,33 @@ def _depletion_long(result: DepletionResult) -> list[pd.DataFrame]:
         reasons=_as_series(result.reasons, subjects),
     )  # fmt: skip
     return [endpoints, courses]
+
+
+def _mixed_long(result: MixedModelResult) -> list[pd.DataFrame]:
+    """Long rows of `mixed_model`: the means, the variance components, the values that entered."""
+    summary, subjects = result.summary, result.subjects
+    key: dict[str, Any] = {
+        "analysis": "pd.mixed_model",
+        "param": result.parameter,
+        "population": result.population,
+    }
+    fields = ("sd_subject", "sd_residual", "log_likelihood")
+    model = pd.DataFrame([{name: getattr(result, name) for name in fields} | {"note": result.note}])
+    means = ("estimate", "std_err", "ci_low", "ci_high")
+    return [
+        results.long_rows(
+            summary, **key, timepoint=summary["visit"], group=derive.ALL, stats=("n", *means),
+            units=dict.fromkeys(means, "log10"), method=dict.fromkeys(means, MODEL),
+        ),
+        results.long_rows(
+            model, **key, group=derive.ALL, stats=fields, method=MODEL,
+            units=dict.fromkeys(fields[:2], "log10"),
+        ),
+        results.long_rows(
+            subjects, **key, timepoint=subjects["visit"], subject_id=subjects["subject_id"],
+            stats=("day", "log10_value"), units={"day": "days", "log10_value": "log10"},
+        ),
+    ]  # fmt: skip
 
 
 def _as_series(reasons: Mapping[str, Texts], frame: pd.DataFrame) -> dict[str, pd.Series]:

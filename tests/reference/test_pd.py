@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from tests.twins.pd import restricted_log_likelihood
 
 from cart7.examples import STUDY_FOLDER
-from cart7.pd import PdRules, by_visit, depletion
+from cart7.pd import PdRules, by_visit, depletion, mixed_model
 
 DATA = Path(__file__).parents[1] / "data" / "pd"
 EXPECTED = Path(__file__).parents[1] / "data" / "example_study" / "expected"
@@ -179,3 +180,28 @@ def test_example_study_depletion_equals_the_published_table():
     }
     assert result.subjects["subject_id"].tolist() == expected["subject_id"].tolist()
     assert assert_equal_columns(result.subjects, expected, columns) == 9 * 7
+
+
+def test_means_by_visit_equal_lme(tables):
+    model = mixed_model(tables["samples"], tables["subjects"], parameter="cd7_abs")
+    expected = reference("expected_mixed").set_index("term")
+    means = expected[expected.index.str.startswith("visit")]
+    assert ("visit" + model.summary["visit"]).tolist() == means.index.tolist()
+    np.testing.assert_allclose(model.summary["estimate"], means["estimate"], rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(model.summary["std_err"], means["se"], rtol=1e-4)
+    assert int(model.summary["n"].sum()) == 149
+    # lme stops 3e-7 below the maximum of the likelihood, where sd_subject is 0.36345, not 0.36337.
+    assert model.log_likelihood >= expected.loc["logLik_REML", "estimate"]
+    assert model.log_likelihood == pytest.approx(expected.loc["logLik_REML", "estimate"], abs=1e-6)
+    assert model.sd_subject == pytest.approx(expected.loc["sd_subject", "estimate"], abs=1e-4)
+    assert model.sd_residual == pytest.approx(expected.loc["sd_residual", "estimate"], rel=1e-4)
+
+
+def test_the_likelihood_at_the_parameters_of_lme_is_the_one_lme_prints(tables):
+    values = mixed_model(tables["samples"], tables["subjects"], parameter="cd7_abs").subjects
+    expected = reference("expected_mixed").set_index("term")["estimate"]
+    ours = restricted_log_likelihood(
+        values["log10_value"].to_numpy(), values["visit"].to_numpy(), values["subject_id"].to_numpy(),
+        expected["sd_subject"], expected["sd_residual"],
+    )  # fmt: skip
+    assert ours == pytest.approx(expected["logLik_REML"], abs=1e-9)

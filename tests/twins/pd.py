@@ -3,6 +3,8 @@
 import itertools
 import math
 
+import numpy as np
+
 NAN = math.nan
 
 
@@ -125,3 +127,17 @@ def visits_of_one_series(samples, rules):
             best = nearest[-1] if rules.tie == "later" else nearest[0]
             visits[name] = (best[0], best[2])
     return visits
+
+
+def restricted_log_likelihood(y, visit, subject, sd_subject, sd_residual):
+    """REML likelihood of means by visit with a random intercept, with the whole covariance matrix written out."""
+    names = list(dict.fromkeys(visit))
+    x = np.array([[float(one == name) for name in names] for one in visit])
+    together = np.equal.outer(subject, subject).astype(float)
+    covariance = sd_residual**2 * np.eye(len(y)) + sd_subject**2 * together
+    inverse = np.linalg.inv(covariance)
+    information = x.T @ inverse @ x
+    residual = y - x @ np.linalg.solve(information, x.T @ inverse @ y)
+    quadratic = float(residual @ inverse @ residual)
+    log_determinants = np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(information)[1]
+    return -0.5 * ((len(y) - len(names)) * math.log(2 * math.pi) + log_determinants + quadratic)
