@@ -228,6 +228,7 @@ def count(judged: pd.DataFrame, level: "pd.Series[Any]", levels: Sequence[Level]
     exposures = areas[["criterion", "dose_level", "subject_id", "value"]].reset_index(drop=True)
     exposures["dose_level"] = level_column(exposures["dose_level"].tolist())
     idle = placed[placed["note"] != ""]
+    placed["dose_level"] = level_column([None if pd.isna(x) else x for x in placed["dose_level"].tolist()])
     return Evidence(
         counts=counts,
         exposures=exposures,

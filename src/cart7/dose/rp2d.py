@@ -383,7 +383,7 @@ def _received_level(
     first = doses[doses["infusion_no"] == 1].set_index("subject_id")
     received = first["dose_1e6_kg" if by_weight else "viable_car_pos_1e6"].reindex(people["subject_id"])
     gaps = np.abs(received.to_numpy(dtype=float)[:, None] - ladder.to_numpy(dtype=float))
-    # The lower level on a tie, and a tie is one to 12 digits: a dose half way in decimals may not be so in binary.
+    # The lower level on a tie; 12 digits count, since half way in decimals may not be so in binary.
     near = gaps <= gaps.min(axis=1, keepdims=True) * (1 + 1e-12) + 1e-12
     placed = [ladder.index[row.argmax()] if row.any() else None for row in near]
     return pd.Series(placed, index=people["subject_id"], dtype=object)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cart7 import derive
 from cart7.dose.rules import PLACEHOLDER, ScoreRules
 from cart7.stats import desirability as kernel
 
@@ -52,7 +53,10 @@ def _received(result: "DoseScore") -> list[str]:
         return ["By the dose received: not judged, since cell doses or planned doses are not there."]
     one, other = (x.subjects.drop_duplicates("subject_id") for x in (result, result.received))
     moved = one.merge(other, on="subject_id", suffixes=("", "_received"))
-    changed = moved[moved["dose_level"].map(str) != moved["dose_level_received"].map(str)]
+    assigned, nearest = (
+        moved[name].map(derive.group_label) for name in ("dose_level", "dose_level_received")
+    )
+    changed = moved[assigned != nearest]
     who = ", ".join(changed["subject_id"]) or "nobody"
     return [f"By the dose received: {verdict(result.received)} Nearest to another level, or unknown: {who}."]
 
