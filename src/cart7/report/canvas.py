@@ -36,7 +36,7 @@ DASHES: tuple[Any, ...] = (
     (0, (3, 1, 1, 1)),
 )
 
-STYLE = {
+STYLE: Mapping[Any, Any] = {
     "font.family": ["DejaVu Sans"],
     "font.size": 9.0,
     "axes.titlesize": 9.0,

@@ -139,7 +139,7 @@ def day(x: Any, note: object = "", footnotes: Footnotes | None = None) -> str:
     value = float(x)
     if value.is_integer():
         return _spaced(format_number(value, 0))
-    return _spaced(format_number(value, 2).rstrip("0").rstrip("."))
+    return _spaced(format_number(value, 2))
 
 
 def percent(fraction: Any, digits: int = 1) -> str:
@@ -157,7 +157,9 @@ def interval(low: Any, high: Any, show: Callable[[Any], str], missing: str = NOT
     return f"[{show(low) if known(low) else missing}, {show(high) if known(high) else missing}]"
 
 
-def rate(x: Any, n: Any, low: Any, high: Any, note: object = "") -> str:
+def rate(
+    x: Any, n: Any, low: Any, high: Any, note: object = "", *, nobody: str = f"0/0 {NOT_ESTIMABLE}"
+) -> str:
     """`x/n (percent) [limits]`: nobody of three is `0/3 [0, 70.8]`.
 
     Examples
@@ -168,7 +170,7 @@ def rate(x: Any, n: Any, low: Any, high: Any, note: object = "") -> str:
     if not known(x) or not known(n):
         return Footnotes().missing(note)
     if int(n) == 0:
-        return f"0/0 {NOT_ESTIMABLE}"
+        return nobody
     share = format_count(int(x), int(n)).partition(" ")[2]
     return f"{int(x)}/{int(n)}" + (f" {share}" if share else "") + f" {interval(low, high, percent)}"
 
@@ -259,7 +261,7 @@ def _planned(cell_dose: Any, level: Mapping[str, str]) -> dict[str, str]:
         if known(dose) and str(subject) in level:
             planned.setdefault(level[str(subject)], set()).add(float(dose))
     return {
-        label: f"{significant(next(iter(doses)), 2)} × 10⁶/kg"
+        label: f"{next(iter(doses)):g} × 10⁶/kg"
         for label, doses in planned.items()
         if len(doses) == 1 and label != ALL
     }

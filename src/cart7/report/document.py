@@ -13,7 +13,7 @@ from typing import Any
 from cart7._version import __version__
 from cart7.report import canvas
 from cart7.report.cells import Table
-from cart7.report.sections import Block, Explained, Figure, Section, page_facts, sections
+from cart7.report.sections import Block, Explained, Figure, page_facts, sections
 
 FORMATS = ("html", "rtf", "docx")
 
@@ -28,7 +28,7 @@ def write(analysis: Any, out_dir: str | Path, formats: Sequence[str] = ("html",)
     out_dir : str or Path
         Folder; made when missing.
     formats : sequence of str
-        Among `html`, `rtf`, `docx`; the last two hold the tables only and need the extra `report`.
+        Among `html`, `rtf`, `docx`; the last two hold the tables only, and docx needs the extra `report`.
 
     Returns
     -------
@@ -119,12 +119,12 @@ def _drawn(figure: Figure, number: int) -> Any:
 
 def _word(name: str, analysis: Any) -> bytes:
     """The tables of the page as a Word or RTF file."""
-    parts: list[Section] = sections(analysis)
+    from cart7.report import word
+
+    make = {"rtf": word.rtf, "docx": word.docx}[name]
     try:
-        from cart7.report import word
-    except ImportError as missing:
+        return make(str(analysis.study_id), page_facts(analysis), sections(analysis))
+    except ModuleNotFoundError as missing:
         raise ValueError(
             f"formats: {name} needs the package {missing.name}; install cart7[report], or ask for html"
         ) from missing
-    make = {"rtf": word.rtf, "docx": word.docx}[name]
-    return make(str(analysis.study_id), page_facts(analysis), parts)

@@ -48,7 +48,8 @@ def dose_profile(result: Any, ax: Any = None, *, by: str | None = "dose_level") 
         row, style = rows[level], look(level, levels)
         ax.vlines(place, row["ci_low"], row["ci_high"], color=style.colour, linewidth=2.2)
         open_mark = not bool(row["admissible"])
-        ax.plot(place, row["expected_score"], marker=style.marker, markersize=9, color=style.colour, linestyle="",
+        ax.plot(place, row["expected_score"], marker=style.marker, markersize=9, color=style.colour,
+                linestyle="",
                 markerfacecolor="white" if open_mark else style.colour, markeredgewidth=1.5)  # fmt: skip
     ax.set_ylim(-0.02, 1.02)
     ax.set_ylabel("Score (0 worst, 1 best)")
@@ -110,7 +111,8 @@ def cell_dose(result: Any, ax: Any = None) -> Any:
         label="planned, with limits",
     )
     ax.plot(place, planned, linestyle="", marker="_", markersize=13, color=QUIET)
-    ax.plot(place, rows["dose_1e6_kg"].to_numpy(dtype=float), linestyle="", marker="o", markersize=5, color="#4477AA",
+    ax.plot(place, rows["dose_1e6_kg"].to_numpy(dtype=float), linestyle="", marker="o", markersize=5,
+            color="#4477AA",
             label="received")  # fmt: skip
     ax.set_ylim(bottom=0)
     ax.set_ylabel("Dose (10⁶ viable CAR+ cells/kg)")

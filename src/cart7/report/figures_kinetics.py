@@ -178,7 +178,8 @@ def _panel_furniture(ax: Any, rows: pd.DataFrame, lines: Sequence[float], *, las
         ax.axhline(height, color=QUIET, linewidth=0.8, linestyle=dash)
         if last:
             ax.annotate(words, (1.0, height), xycoords=("axes fraction", "data"), xytext=(3, 0), color=QUIET,
-                        textcoords="offset points", va="center", fontsize=7.5, annotation_clip=False)  # fmt: skip
+                        textcoords="offset points", va="center", fontsize=7.5,
+                        annotation_clip=False)  # fmt: skip
 
 
 def _courses(ax: Any, rows: pd.DataFrame, style: Any, *, several: bool) -> None:
@@ -200,7 +201,8 @@ def _courses(ax: Any, rows: pd.DataFrame, style: Any, *, several: bool) -> None:
     if several and len(names) <= 6:
         handles = [line for line in ax.get_lines() if line.get_label() in set(labels.values())]
         ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderaxespad=0.1,
-                  borderpad=0.0, handlelength=2.6, columnspacing=0.7, handletextpad=0.4, fontsize=8)  # fmt: skip
+                  borderpad=0.0, handlelength=2.6, columnspacing=0.7, handletextpad=0.4,
+                  fontsize=8)  # fmt: skip
 
 
 def _level_legend(ax: Any, levels: list[str], by: str | None) -> None:
@@ -338,7 +340,8 @@ def ada_course(result: Any, ax: Any = None) -> Any:
         samples["day"][positive], lane[positive], samples["titer"][positive], strict=True
     ):
         if pd.notna(titer):
-            ax.annotate(plain(float(titer)), (day, place), xytext=(6, 0), textcoords="offset points", va="center",
+            ax.annotate(plain(float(titer)), (day, place), xytext=(6, 0), textcoords="offset points",
+                        va="center",
                         fontsize=8)  # fmt: skip
     width = ax.get_position().width * ax.figure.get_figwidth()
     root_day_axis(ax, float(samples["day"].min()), float(samples["day"].max()), width=width)

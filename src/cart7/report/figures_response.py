@@ -131,7 +131,8 @@ def _lane(ax: Any, place: int, row: dict[Any, Any], rows: pd.DataFrame) -> None:
         if name in row and pd.notna(row[name]):
             lift = 0.0 if name in ("DEATH", "HSCT") else -0.12
             ax.plot(row[name], place + lift, linestyle="", marker=marker, markersize=7, color=colour,
-                    markerfacecolor=colour if filled else "white", markeredgewidth=1.6 if marker == "x" else 0.8,
+                    markerfacecolor=colour if filled else "white",
+                    markeredgewidth=1.6 if marker == "x" else 0.8,
                     markeredgecolor=colour if marker == "x" or not filled else "white", zorder=4)  # fmt: skip
     if row.get("end_event") != "DEATH" and pd.isna(row.get("DEATH", np.nan)):
         ax.plot(end, place, linestyle="", marker=">", markersize=6, color=INK, clip_on=False, zorder=5)
@@ -148,7 +149,8 @@ def _lane_names(ax: Any, course: pd.DataFrame, by: str | None) -> None:
             ax.axhline(place - 0.5, color=GRID, linewidth=0.8)
         if group not in groups[:place] and group != ALL:
             middle = place + (groups.count(group) - 1) / 2
-            ax.annotate(group_name(group, by), (0, middle), xycoords=("axes fraction", "data"), xytext=(-44, 0),
+            ax.annotate(group_name(group, by), (0, middle), xycoords=("axes fraction", "data"),
+                        xytext=(-44, 0),
                         textcoords="offset points", ha="right", va="center", fontweight="bold")  # fmt: skip
 
 
@@ -169,7 +171,8 @@ def _swimmer_legend(ax: Any, assessments: pd.DataFrame, course: pd.DataFrame) ->
         if name in course.columns and course[name].notna().any():
             handles.append(
                 Line2D([], [], linestyle="", marker=marker, markersize=7, color=colour, label=word,
-                       markerfacecolor=colour if filled else "white", markeredgewidth=1.6 if marker == "x" else 0.8)
+                       markerfacecolor=colour if filled else "white",
+                       markeredgewidth=1.6 if marker == "x" else 0.8)
             )  # fmt: skip
     handles.append(
         Line2D([], [], linestyle="", marker=">", markersize=6, color=INK, label="alive at last contact")
@@ -216,12 +219,14 @@ def response_rates(
         number = strategies.index(row["strategy"])
         colour = STRATEGY_COLOURS[number % 5]
         ax.hlines(place, 100 * row["ci_low"], 100 * row["ci_high"], color=colour, linewidth=1.8)
-        ax.plot(100 * row["estimate"], place, linestyle="", marker=STRATEGY_MARKERS[number % 6], markersize=5.5,
+        ax.plot(100 * row["estimate"], place, linestyle="", marker=STRATEGY_MARKERS[number % 6],
+                markersize=5.5,
                 color=colour)  # fmt: skip
         ax.annotate(f"{int(row['n_responder'])}/{int(row['n'])}", (1.03, place), va="center", fontsize=8.5,
                     xycoords=("axes fraction", "data"), annotation_clip=False)  # fmt: skip
         if place == 0 or lanes[place - 1][0] != visit:
-            ax.annotate(visit, (0, place), xycoords=("axes fraction", "data"), xytext=(-178, 0), fontweight="bold",
+            ax.annotate(visit, (0, place), xycoords=("axes fraction", "data"), xytext=(-178, 0),
+                        fontweight="bold",
                         textcoords="offset points", ha="left", va="center")  # fmt: skip
             if place:
                 ax.axhline(place - 0.5, color=QUIET, linewidth=0.5)
@@ -229,6 +234,7 @@ def response_rates(
     words = names or {}
     ax.set_yticks(range(len(lanes)), [words.get(row["strategy"], row["strategy"]) for _, row in lanes])
     ax.tick_params(axis="y", length=0)
-    ax.annotate("responders/n", (1.03, 1.0), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points",
+    ax.annotate("responders/n", (1.03, 1.0), xycoords="axes fraction", xytext=(0, 6),
+                textcoords="offset points",
                 fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
     return ax

@@ -62,7 +62,8 @@ def dlt_rates(result: Any, ax: Any = None, *, by: str | None = "dose_level") -> 
             ax.plot(100 * row["upper_one_sided"], place, marker="|", markersize=9, color=INK, linestyle="")
         ax.annotate(f"{int(row['n_dlt'])}/{int(row['n'])}", (1.02, place), xycoords=("axes fraction", "data"),
                     va="center", fontsize=8.5, annotation_clip=False)  # fmt: skip
-    ax.annotate("DLT/evaluable", (1.02, 1.0), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points",
+    ax.annotate("DLT/evaluable", (1.02, 1.0), xycoords="axes fraction", xytext=(0, 6),
+                textcoords="offset points",
                 fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
     ax.set_ylim(len(levels) - 0.5, -0.5)
     ax.set_yticks(range(len(levels)), [group_name(level, by) for level in levels])
@@ -202,16 +203,19 @@ def _episode(ax: Any, place: int, row: Any) -> None:
         place, length, left=float(row["onset_day"]), height=0.72, color=shade, edgecolor=QUIET, linewidth=0.5
     )
     if int(row["n_episodes"]) > 1:
-        ax.annotate(f"{int(row['n_episodes'])} episodes", (float(row["onset_day"]) + length, place), xytext=(4, 0),
+        ax.annotate(f"{int(row['n_episodes'])} episodes", (float(row["onset_day"]) + length, place),
+                    xytext=(4, 0),
                     textcoords="offset points", va="center", fontsize=8, color=QUIET)  # fmt: skip
     ax.text(float(row["onset_day"]) + length / 2, place, "?" if grade is None else str(grade), ha="center",
-            va="center", fontsize=8, color=INK if grade is None else GRADE_INK[min(max(grade, 1), 5) - 1])  # fmt: skip
+            va="center", fontsize=8, color=INK if grade is None else GRADE_INK[min(max(grade, 1),
+                                                                                   5) - 1])  # fmt: skip
 
 
 def _grade_legend(ax: Any, grades: pd.Series) -> None:
     from matplotlib.patches import Patch
 
     found = sorted({int(grade) for grade in grades.dropna() if 1 <= grade <= 5})
-    handles = [Patch(facecolor=GRADES[grade - 1], edgecolor=QUIET, linewidth=0.5, label=f"worst grade {grade}")
+    handles = [Patch(facecolor=GRADES[grade - 1], edgecolor=QUIET, linewidth=0.5,
+                     label=f"worst grade {grade}")
                for grade in found]  # fmt: skip
     legend_above(ax, handles, columns=5)

@@ -3,7 +3,7 @@
 Here: steps, bands, censoring ticks and risk strips of curves that a result holds. Not here: the curves.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +74,7 @@ def kaplan_meier(
 def endpoint_curves(
     result: Any, ax: Any = None, *, endpoint: str = "OS", strategy: str | Sequence[str] | None = None,
     groups: Sequence[str] | None = None, band: bool | None = None, by: str | None = "dose_level",
-    label: str | None = None,
+    label: str | None = None, names: Mapping[str, str] | None = None,
 ) -> Any:  # fmt: skip
     """Survival curves of one endpoint, by group, or by strategy when several are named.
 
@@ -97,6 +97,8 @@ def endpoint_curves(
         What the groups are; dose levels are named `DL 1`.
     label : str, optional
         Word on the vertical axis.
+    names : mapping, optional
+        Words for the strategies.
 
     Returns
     -------
@@ -107,7 +109,8 @@ def endpoint_curves(
     label = f"{endpoint}: subjects without event (%)" if label is None else label
     if strategy is not None and not isinstance(strategy, str):
         lines = [
-            _Line(name=name, colour=STRATEGY_COLOURS[number % 5], dash=DASHES[number % len(DASHES)],
+            _Line(name=(names or {}).get(name, name), colour=STRATEGY_COLOURS[number % 5],
+                  dash=DASHES[number % len(DASHES)],
                   curve=curves[(curves["strategy"] == name) & (curves["group"] == ALL)])
             for number, name in enumerate(strategy)
         ]  # fmt: skip

@@ -6,6 +6,7 @@ Not here: layouts of tables (`tables_*`), drawing (`figures_*`), HTML (`document
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -14,7 +15,7 @@ from cart7._version import versions
 from cart7.report import figures, tables_cells, tables_dose, tables_efficacy, tables_safety, tables_study
 from cart7.report.canvas import ALL
 from cart7.report.cells import Groups, Table, groups_of, number
-from cart7.report.words import ASSAYS, ATTRIBUTES, CELL_NAMES, STRATEGIES, in_words
+from cart7.report.words import ASSAYS, ATTRIBUTES, CELL_NAMES, SHORT_STRATEGIES, STRATEGIES, in_words
 
 PLACEHOLDER_WORDS = (
     "The weights, limits and gates of this score are placeholders of the example, not a protocol's choice. "
@@ -70,7 +71,8 @@ def page_facts(analysis: Any) -> list[tuple[str, str]]:
     row = everybody.iloc[0] if len(everybody) else accounting.iloc[-1]
     last = analysis.course["end_day"].max() if len(analysis.course) else None
     facts = [("Source", str(analysis.source)), ("Enrolled", number(row["n_enrolled"])),
-             ("Infused", number(row["n_infused"])), ("DLT-evaluable", number(row["n_dlt_evaluable"], 0, "not collected")),
+             ("Infused", number(row["n_infused"])), ("DLT-evaluable",
+                                                     number(row["n_dlt_evaluable"], 0, "not collected")),
              ("Died (infused)", number(row["n_deaths_infused"], 0, "not collected")),
              ("Analysis set", "infused subjects, unless a table says otherwise")]  # fmt: skip
     cut_off = str(getattr(analysis, "data_cutoff", "") or "")
@@ -88,11 +90,14 @@ def sections(analysis: Any) -> list[Section]:
         ("study", "What was analysed", _study, ""),
         ("dlt-section", "Dose-limiting toxicity", _dlt, ""),
         ("adverse-events", "Adverse events", _adverse_events,
-         "Treatment-emergent events of the infused subjects. Small numbers: read the limits, not the percentage."),
+         "Treatment-emergent events of the infused subjects. Small numbers: read the limits, not the "
+         "percentage."),
         ("kinetics", "CAR-T cell kinetics", _kinetics, "Days since infusion; the infusion is day 0."),
-        ("cd7", "CD7+ cells", _cd7, "Depletion of CD7+ cells as pharmacodynamic effect and on-target toxicity."),
+        ("cd7", "CD7+ cells", _cd7,
+         "Depletion of CD7+ cells as pharmacodynamic effect and on-target toxicity."),
         ("response-section", "Response", _response,
-         "Every strategy for intercurrent events stands beside the others; none replaces the pre-specified one."),
+         "Every strategy for intercurrent events stands beside the others; none replaces the "
+         "pre-specified one."),
         ("survival", "Overall survival, progression-free survival, duration of response", _survival, ""),
         ("immunogenicity", "Immunogenicity", _immunogenicity, ""),
         ("rp2d-section", "Recommended phase II dose", _rp2d,
@@ -162,7 +167,8 @@ def _adverse_events(analysis: Any, groups: Groups) -> Blocks:
         yield Figure(
             name="figure-aesi", title="CRS, ICANS and HLH: first episode of each subject.",
             caption="Bar: onset to end; number and shade: worst grade over all episodes.",
-            draw=lambda: figures.aesi_map(analysis.special_interest, groups=dict(groups.of_subject), by=groups.by),
+            draw=lambda: figures.aesi_map(analysis.special_interest, groups=dict(groups.of_subject),
+                                          by=groups.by),
         )  # fmt: skip
     if analysis.ae_by_term is not None:
         yield Figure(
@@ -183,12 +189,12 @@ def _kinetics(analysis: Any, groups: Groups) -> Blocks:
     nca, exposure, persistence = analysis.nca, analysis.exposure, analysis.persistence
     for assay in _assays(nca):
         yield Figure(
-            name=f"figure-kinetics-{assay.lower()}", title=f"CAR-T kinetics of every subject, {in_words(assay, ASSAYS)}.",
+            name=f"figure-kinetics-{assay.lower()}",
+            title=f"CAR-T kinetics of every subject, {in_words(assay, ASSAYS)}.",
             caption="First infusion. Log axis; days on a root scale. Open triangles: below the limit of "
             "quantification, drawn at the LLOQ (dashed line). Lines break at missing samples.",
-            draw=lambda assay=assay: figures.kinetics_spaghetti(  # type: ignore[misc]
-                nca, assay=assay, groups=groups.of_subject, by=groups.by
-            ),
+            draw=partial(figures.kinetics_spaghetti, nca, assay=assay, groups=groups.of_subject,
+                         by=groups.by),
         )  # fmt: skip
     for assay in _assays(exposure):
         yield tables_cells.exposure(exposure, nca, groups, assay)
@@ -198,20 +204,22 @@ def _kinetics(analysis: Any, groups: Groups) -> Blocks:
             name=f"figure-persistence-{assay.lower()}",
             title=f"Subjects with quantifiable CAR-T cells by visit, {in_words(assay, ASSAYS)}.",
             caption="All subjects sampled; lines: exact 95 % limits.",
-            draw=lambda assay=assay: figures.persistence_bars(  # type: ignore[misc]
-                persistence, assay=assay, label=f"Quantifiable by {in_words(assay, ASSAYS)} (%)"
-            ),
+            draw=partial(figures.persistence_bars, persistence, assay=assay,
+                         label=f"Quantifiable by {in_words(assay, ASSAYS)} (%)"),
         )  # fmt: skip
     if nca is not None:
         yield tables_cells.profiles(nca, groups)
 
 
 def _assays(result: Any) -> list[str]:
-    """Assays of a result, as they come."""
+    """Assays of a result: molecular ones first."""
     if result is None:
         return []
     frame = result.summary if len(result.summary) else result.subjects
-    return list(dict.fromkeys(frame["assay"].dropna().astype(str))) if "assay" in frame.columns else []
+    if "assay" not in frame.columns:
+        return []
+    found = dict.fromkeys(frame["assay"].dropna().astype(str))
+    return sorted(found, key=lambda name: (list(ASSAYS).index(name) if name in ASSAYS else 9, name))
 
 
 def _cd7(analysis: Any, groups: Groups) -> Blocks:
@@ -226,9 +234,8 @@ def _cd7(analysis: Any, groups: Groups) -> Blocks:
             title=f"{CELL_NAMES.get(parameter, parameter)} of every subject.",
             caption="Log axis; days on a root scale. Open triangles: below the LLOQ (dashed line)."
             + (" Dotted: thresholds of depletion." if thresholds else ""),
-            draw=lambda parameter=parameter, thresholds=thresholds: figures.pd_over_time(  # type: ignore[misc]
-                visits, parameter=parameter, groups=groups.of_subject, by=groups.by, lines=thresholds
-            ),
+            draw=partial(figures.pd_over_time, visits, parameter=parameter, groups=groups.of_subject,
+                         by=groups.by, lines=thresholds),
         )  # fmt: skip
         yield tables_cells.by_visit(visits, groups, parameter)
     for parameter, result in depletion.items():
@@ -253,7 +260,8 @@ def _response(analysis: Any, groups: Groups) -> Blocks:
     if analysis.best_response is not None or len(analysis.course):
         yield Figure(
             name="figure-swimmer", title="Course of every infused subject.",
-            caption="A response lasts until the next assessment, the last one until the end of follow-up; ticks are "
+            caption="A response lasts until the next assessment, the last one until the end of "
+                    "follow-up; ticks are "
             "assessments.",
             draw=lambda: figures.swimmer(analysis.best_response, course=analysis.course, by=groups.by),
         )  # fmt: skip
@@ -285,18 +293,16 @@ def _curves(result: Any, groups: Groups) -> Blocks:
         words = STRATEGIES.get(strategies[0], strategies[0])
         yield Figure(
             name=f"figure-{endpoint.lower()}", title=f"{endpoint}, all subjects ({words.lower()}).",
-            caption="Shaded: pointwise log-log 95 % limits; dotted: exact beta product limits; ticks: censored.",
-            draw=lambda endpoint=endpoint: figures.endpoint_curves(  # type: ignore[misc]
-                result, endpoint=endpoint, groups=[ALL], by=groups.by
-            ),
+            caption="Shaded: pointwise log-log 95 % limits; dotted: exact beta product limits; ticks: "
+                    "censored.",
+            draw=partial(figures.endpoint_curves, result, endpoint=endpoint, groups=[ALL], by=groups.by),
         )  # fmt: skip
         if endpoint == "PFS" and len(strategies) > 1:
             yield Figure(
                 name="figure-pfs-strategies", title="PFS under every strategy, all subjects.",
                 caption="The same subjects; only the handling of intercurrent events differs.",
-                draw=lambda strategies=strategies: figures.endpoint_curves(  # type: ignore[misc]
-                    result, endpoint="PFS", strategy=strategies, band=False
-                ),
+                draw=partial(figures.endpoint_curves, result, endpoint="PFS", strategy=strategies, band=False,
+                             names=SHORT_STRATEGIES),
             )  # fmt: skip
 
 
@@ -319,7 +325,8 @@ def _rp2d(analysis: Any, groups: Groups) -> Blocks:
     yield Explained(name="rp2d-words", title="In words", lines=tuple(result.explain().splitlines()))
     yield Figure(
         name="figure-rp2d", title="Expected score by dose level.",
-        caption="Line: 95 % credible interval; open mark: a gate is closed; P(best) among the levels that pass.",
+        caption="Line: 95 % credible interval; open mark: a gate is closed; P(best) among the levels "
+                "that pass.",
         draw=lambda: figures.dose_profile(result, by=groups.by),
     )  # fmt: skip
     yield tables_dose.scores(result, groups)

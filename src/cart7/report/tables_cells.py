@@ -63,7 +63,8 @@ def exposure(result: Any, nca: Any, groups: Groups, assay: str) -> Table:
             lines.pop("Geometric mean (CV %)")
         rows += [Row(cells=(words, *groups.across(of, cell)), kind="sub") for words, cell in lines.items()]
     return Table(
-        name=f"exposure-{assay.lower()}", title=f"Kinetic parameters by dose level, {in_words(assay, ASSAYS)}",
+        name=f"exposure-{assay.lower()}",
+        title=f"Kinetic parameters by dose level, {in_words(assay, ASSAYS)}",
         columns=("", *groups.heads()), rows=tuple(rows), population=POPULATIONS["INFUSED"],
         method=_area_method(result.rules), notes=footnotes.lines(), empty="No profile.",
     )  # fmt: skip
@@ -84,7 +85,7 @@ def _in_unit(kind: str, unit: str) -> str:
 def _geometric(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
     if not known(row["geo_mean"]):
         return footnotes.missing(row.get("note"))
-    spread = f"{number(row['geo_cv_percent'], 1)}" if known(row["geo_cv_percent"]) else "one value"
+    spread = significant(row["geo_cv_percent"]) if known(row["geo_cv_percent"]) else "one value"
     return f"{significant(row['geo_mean'])} ({spread})"
 
 
@@ -127,7 +128,7 @@ def profiles(result: Any, groups: Groups) -> Table:
                 cells=(
                     str(row["subject_id"]),
                     groups.name(groups.of_subject.get(str(row["subject_id"]), "")),
-                    in_words(row.get("assay", ""), ASSAYS),
+                    in_words(row.get("assay", ""), ASSAYS).removesuffix(" cytometry"),
                     number(row.get("infusion_no"), 0, "not stated"),
                     f"{number(row['n_quantifiable'])}/{number(row['n_samples'])}",
                     significant(row["cmax"], 3, note, footnotes),
@@ -136,15 +137,18 @@ def profiles(result: Any, groups: Groups) -> Table:
                     status,
                     day(row["tlast"], note, footnotes),
                     significant(row["half_life"], 3, note or "no terminal slope", footnotes),
-                    day(row["persistence_high"], "not lost in follow-up"),
+                    day(row["persistence_high"], "not lost"),
                 )
             )
         )
     return Table(
         name="profiles", title="Kinetic parameters of every profile",
         columns=("Subject", "Level", "Assay", "Infusion", "Quantifiable/\nsamples", "Cmax", "Tmax\ndays",
-                 "AUC in the\nwindow", "End of the\nwindow", "Tlast\ndays", "Half-life\ndays", "Lost by\nday"),
-        rows=tuple(rows), words=(1, 2, 8), population=POPULATIONS["INFUSED"], notes=footnotes.lines(),
+                 "AUC in the\nwindow", "End of the\nwindow", "Tlast\ndays", "Half-life\ndays",
+                 "Loss by\nday"),
+        rows=tuple(rows), words=(1, 2, 8), population=POPULATIONS["INFUSED"],
+        notes=("Loss by: day of the sample by which the cells were lost; not lost: quantifiable at the "
+               "last sample.", *footnotes.lines()),
         empty="No profile.",
     )  # fmt: skip
 
@@ -172,8 +176,9 @@ def persistence(result: Any, groups: Groups, assay: str) -> Table:
                     str(visit), number(everybody["n_infused"]), number(everybody["n_in_followup"]),
                     *groups.across(
                         found,
-                        lambda row: rate(row["n_quantifiable"], row["n_sampled"], row["ci_low"], row["ci_high"],
-                                         row.get("note")),
+                        lambda row: rate(row["n_quantifiable"], row["n_sampled"], row["ci_low"],
+                                         row["ci_high"],
+                                         row.get("note"), nobody="none sampled"),
                     ),
                 )
             )
@@ -182,7 +187,8 @@ def persistence(result: Any, groups: Groups, assay: str) -> Table:
         name=f"persistence-{assay.lower()}", title=f"Persistence by visit, {in_words(assay, ASSAYS)}",
         columns=("Visit", "Infused", "In\nfollow-up", *groups.heads()), rows=tuple(rows),
         population=POPULATIONS["INFUSED"], method=f"Quantifiable/sampled at the nominal visit. {EXACT}",
-        notes=("Sampled is not the number alive: the column in follow-up shows who could have been sampled.",),
+        notes=("Sampled is not the number alive: the column in follow-up shows who could have been "
+               "sampled.",),
         empty="No scheduled sample.",
     )  # fmt: skip
 
@@ -210,9 +216,11 @@ def by_visit(result: Any, groups: Groups, parameter: str) -> Table:
             )
         )  # fmt: skip
     return Table(
-        name=f"pd-{parameter.lower().replace('_', '-')}", title=f"{CELL_NAMES.get(parameter, parameter)} by visit",
+        name=f"pd-{parameter.lower().replace('_', '-')}",
+        title=f"{CELL_NAMES.get(parameter, parameter)} by visit",
         columns=("Visit", "n", "Below\nLLOQ", "Geometric mean\n(CV %)", "Median [Q1, Q3]", "Range",
-                 "Change from\nbaseline, median %", *(f"{groups.name(label)}\nmedian (n)" for label in levels)),
+                 "Change from\nbaseline, median %",
+                 *(f"{groups.name(label)}\nmedian (n)" for label in levels)),
         rows=tuple(rows), population=POPULATIONS["INFUSED"], method=_visit_method(result.rules),
         notes=footnotes.lines(), empty="No sample at a visit.",
     )  # fmt: skip
@@ -234,7 +242,8 @@ def _visit_method(rules: Any) -> str:
     arithmetic = getattr(rules, "blq_arithmetic", "")
     words = "LLOQ/2" if arithmetic == "half-lloq" else f"{arithmetic}"
     return (
-        f"Visits by {str(getattr(rules, 'visit_by', '')).replace('-', ' ')}; below the LLOQ {words} in arithmetic, "
+        f"Visits by {str(getattr(rules, 'visit_by', '')).replace('-', ' ')}; below the LLOQ {words} in "
+        f"arithmetic, "
         f"LLOQ/2 in log statistics; quartiles of type {getattr(rules, 'quantile_type', '')}."
     )
 
@@ -253,7 +262,7 @@ def depletion(result: Any, groups: Groups, parameter: str) -> Table:
                     significant(row["baseline"], 3, note or "no baseline", footnotes),
                     significant(row["nadir"], 3, note or "no sample", footnotes),
                     day(row["nadir_day"], note, footnotes),
-                    number(row["nadir_percent_of_baseline"], 1, note, footnotes),
+                    significant(row["nadir_percent_of_baseline"], 2, note, footnotes),
                     *(day(row[name], NOT_REACHED) for name in thresholds),
                     _event_day(row, "clearance"), _event_day(row, "recovery"),
                     day(row["recovery_after_nadir_day"], "not recovered"),
@@ -269,7 +278,8 @@ def depletion(result: Any, groups: Groups, parameter: str) -> Table:
         columns=("Subject", "Level", "Baseline", "Nadir", "Nadir\nday", "Nadir, %\nof baseline", *heads,
                  "Cleared\nday", "Recovered\nday", "Back at half of\nbaseline, day"),
         rows=tuple(rows), words=(1,), population=POPULATIONS["INFUSED"],
-        method="Days since infusion; recovery among the cleared at the absolute threshold of the plan, the last "
+        method="Days since infusion; below the LLOQ as the plan says; recovery among the cleared at the "
+               "absolute threshold of the plan, the last "
         "column relative to baseline, cleared or not.",
         notes=footnotes.lines(), empty="No sample.",
     )  # fmt: skip
@@ -286,7 +296,6 @@ def _event_day(row: Mapping[Any, Any], name: str) -> str:
 
 def depletion_times(results: Mapping[str, Any], groups: Groups) -> Table:
     """Time to clearance and recovery, everybody and by level."""
-    footnotes = Footnotes()
     rows: list[Row] = []
     for parameter, result in results.items():
         rows.append(Row(cells=(CELL_NAMES.get(parameter, parameter),), kind="head"))
@@ -294,13 +303,13 @@ def depletion_times(results: Mapping[str, Any], groups: Groups) -> Table:
             label = str(row["group"])
             if label not in groups.labels:
                 continue
-            median = day(row["median"], row.get("note") or NOT_REACHED, footnotes)
             rows.append(
                 Row(
                     cells=(
-                        DEPLETION_ENDPOINTS.get(str(row["endpoint"]), str(row["endpoint"])), groups.name(label),
+                        DEPLETION_ENDPOINTS.get(str(row["endpoint"]), str(row["endpoint"])),
+                        groups.name(label),
                         rate(row["n_event"], row["n"], row["ci_low"], row["ci_high"], row.get("note")),
-                        f"{median} {interval(row['median_ci_low'], row['median_ci_high'], day, NOT_REACHED)}",
+                        _median_day(row),
                     ),
                     kind="sub",
                 )
@@ -310,8 +319,14 @@ def depletion_times(results: Mapping[str, Any], groups: Groups) -> Table:
         columns=("Endpoint", "Group", "n/N (%) [95 % limits]", "Median day [95 % limits]"), rows=tuple(rows),
         words=(1,), population=POPULATIONS["INFUSED"],
         method=f"Kaplan-Meier, log-log limits of the median. {EXACT} Recoveries among the cleared.",
-        notes=footnotes.lines(),
     )  # fmt: skip
+
+
+def _median_day(row: Mapping[Any, Any]) -> str:
+    if row["n"] == 0:
+        return word(row.get("note")) or "nobody evaluable"
+    limits = interval(row["median_ci_low"], row["median_ci_high"], day, NOT_REACHED)
+    return f"{day(row['median'], NOT_REACHED)} {limits}"
 
 
 def ada_visits(result: Any, groups: Groups) -> Table:
@@ -330,7 +345,8 @@ def ada_visits(result: Any, groups: Groups) -> Table:
             name = {"BASELINE": "Baseline", "OVERALL": "Overall"}.get(visit, visit)
             rows.append(Row(cells=(name, *cells), kind="sub"))
     return Table(
-        name="ada-rates", title="Anti-drug antibodies by visit", columns=("", *groups.heads()), rows=tuple(rows),
+        name="ada-rates", title="Anti-drug antibodies by visit", columns=("", *groups.heads()),
+        rows=tuple(rows),
         population=POPULATIONS["INFUSED"], method=f"Positive/with an evaluable sample. {EXACT}",
         notes=("The denominator is the number tested, not the number infused.",),
     )  # fmt: skip
@@ -360,7 +376,8 @@ def ada_classes(result: Any, groups: Groups) -> Table:
         )  # fmt: skip
     return Table(
         name="ada-classes", title="Anti-drug antibodies: class of each subject",
-        columns=("Subject", "Level", "Baseline", "Baseline\ntitre", "Samples\nafter", "Class", "Treatment-\nemergent",
+        columns=("Subject", "Level", "Baseline", "Baseline\ntitre", "Samples\nafter", "Class",
+                 "Treatment-\nemergent",
                  "Course", "First\npositive day", "Highest\ntitre after"),
         rows=tuple(rows), words=(1, 2, 5, 6, 7), population=POPULATIONS["INFUSED"], notes=footnotes.lines(),
         method="Induced: negative before, positive after; boosted: titre up by the factor of the plan.",

@@ -48,51 +48,67 @@ def scores(result: Any, groups: Groups, *, received: bool = False) -> Table:
     for row in result.summary.to_dict("records"):
         why = word(row["reason"]) or "no score"
         label = level_text(row["dose_level"])
-        verdict = "recommended" if _same(row["dose_level"], result.recommended_level) else ""
+        chosen = _same(row["dose_level"], result.recommended_level)
+        verdict = "recommended" if chosen else ""
         verdict = verdict or ("highest score" if _same(row["dose_level"], result.best_level) else "")
+        gate = "gates open" if bool(row["admissible"]) else "gate closed"
+        told = "; ".join(filter(None, (verdict, gate, word(row["reason"]))))
         rows.append(
             Row(
                 cells=(
-                    groups.name(label), "open" if bool(row["admissible"]) else "closed",
-                    _score(row, why, footnotes), number(row["plugin_score"], 3, why, footnotes),
-                    percent(row["prob_best"]) if known(row["prob_best"]) else footnotes.missing(why, "not ranked"),
-                    percent(row["prob_dlt_exceeds"]) if known(row["prob_dlt_exceeds"]) else "not observed",
-                    percent(row["prob_response_below"]) if known(row["prob_response_below"]) else "not observed",
+                    groups.name(label), told, _score(row, why, footnotes),
+                    number(row["plugin_score"], 3, why, footnotes),
+                    _share(row["prob_best"], why, footnotes),
+                    _share(row["prob_dlt_exceeds"], "not observed", footnotes),
+                    _share(row["prob_response_below"], "not observed", footnotes),
                     *(number(row[name], 2, "not observed") for name in criteria),
-                    "; ".join(filter(None, (verdict, word(row["reason"])))),
                 ),
-                kind="total" if verdict == "recommended" else "",
+                kind="total" if chosen else "",
             )
         )  # fmt: skip
     gates = result.rules.gates
     return Table(
         name="rp2d-received" if received else "rp2d",
         title="Integrated score by dose received" if received else "Integrated score by dose level",
-        columns=("Level", "Gates", "Expected score\n[95 % credible]", "Score at\nposterior means", "P(best)\n%",
-                 f"P(DLT rate\n> {percent(gates.phi_t)} %), %", f"P(response rate\n< {percent(gates.phi_e)} %), %",
-                 *(f"Desirability\n{name.removeprefix('d_')}" for name in criteria), "Remark"),
-        rows=tuple(rows), words=(1, 8 + len(criteria) - 1),
+        columns=("Level", "Verdict", "Expected score\n[95 % credible]", "At posterior\nmeans", "P(best)\n%",
+                 f"P({gates.toxicity}\n> {_whole(gates.phi_t)} %) %",
+                 f"P({gates.response}\n< {_whole(gates.phi_e)} %) %",
+                 *(f"d\n{name.removeprefix('d_')}" for name in criteria)),
+        rows=tuple(rows), words=(1,),
         population="Infused subjects; each criterion over those in whom it was observed",
-        method=f"Beta posterior of rates, normal model of log exposure; geometric mean of desirabilities, expectation "
+        method=f"Beta posterior of rates, normal model of log exposure; geometric mean of "
+               f"desirabilities, expectation "
         f"by quadrature, P(best) from {result.rules.n_draws} seeded draws.",
-        notes=(_gate_note(gates), *footnotes.lines()),
+        notes=(_gate_note(gates), "d: desirability of each criterion at its posterior mean, 0 to 1.",
+               *footnotes.lines()),
     )  # fmt: skip
 
 
 def _score(row: Mapping[Any, Any], why: str, footnotes: Footnotes) -> str:
     if not known(row["expected_score"]):
         return footnotes.missing(why, "no score")
-    return f"{number(row['expected_score'], 3)} {interval(row['ci_low'], row['ci_high'], lambda x: number(x, 3))}"
+    limits = interval(row["ci_low"], row["ci_high"], lambda x: number(x, 3))
+    return f"{number(row['expected_score'], 3)} {limits}"
+
+
+def _share(x: Any, why: str, footnotes: Footnotes) -> str:
+    return percent(x) if known(x) else footnotes.missing(why, "not ranked")
 
 
 def _same(level: Any, other: Any) -> bool:
     return other is not None and level_text(level) == level_text(other)
 
 
+def _whole(fraction: float) -> str:
+    return f"{100 * fraction:g}"
+
+
 def _gate_note(gates: Any) -> str:
     return (
-        f"Gates close a level when P({gates.toxicity} > {percent(gates.phi_t)} %) exceeds {percent(gates.c_t)} % or "
-        f"P({gates.response} < {percent(gates.phi_e)} %) exceeds {percent(gates.c_e)} %; a level needs at least "
+        f"Gates close a level when P({gates.toxicity} > {_whole(gates.phi_t)} %) exceeds "
+        f"{_whole(gates.c_t)} % or "
+        f"P({gates.response} < {_whole(gates.phi_e)} %) exceeds {_whole(gates.c_e)} %; a level needs at "
+        f"least "
         f"{gates.min_n} subjects."
     )
 
@@ -112,7 +128,8 @@ def criteria(rules: Any) -> Table:
                        significant(criterion.weight, 2)))
         )  # fmt: skip
     return Table(
-        name="rp2d-criteria", title="Criteria of the score", columns=("Criterion", "Kind", "Desirability", "From, to", "Weight"),
+        name="rp2d-criteria", title="Criteria of the score", columns=("Criterion", "Kind", "Desirability",
+                                                                      "From, to", "Weight"),
         rows=tuple(rows), words=(1, 2, 3),
     )  # fmt: skip
 
@@ -136,7 +153,8 @@ def evidence(result: Any, groups: Groups) -> Table:
         cells = (f"n = {sum(a and b == x for a, b in zip(here, of_level, strict=True))}" for x in levels)
         rows.append(Row(cells=(f"{criterion} (exposures)", *cells)))
     return Table(
-        name="rp2d-evidence", title="Evidence behind the score", columns=("Criterion", *(groups.name(x) for x in levels)),
+        name="rp2d-evidence", title="Evidence behind the score",
+        columns=("Criterion", *(groups.name(x) for x in levels)),
         rows=tuple(rows), method="Subjects with the criterion/subjects in whom it was observed.",
     )  # fmt: skip
 
@@ -149,14 +167,16 @@ def sensitivity(result: Any) -> Table:
         rows.append(
             Row(
                 cells=(KINDS.get(word(row["kind"]), word(row["kind"])), word(row["variant"]),
-                       level_text(row["best_level"]), level_text(row["recommended_level"]), "changes" if moved else "same"),
+                       level_text(row["best_level"]), level_text(row["recommended_level"]),
+                       "changes" if moved else "same"),
                 kind="total" if moved else "",
             )
         )  # fmt: skip
     changed = sum(row.cells[-1] == "changes" for row in rows)
     return Table(
         name="rp2d-sensitivity", title="Sensitivity of the recommendation",
-        columns=("What varies", "Variant", "Highest\nscore", "Recommended", "Against\nthe plan"), rows=tuple(rows),
+        columns=("What varies", "Variant", "Highest\nscore", "Recommended", "Against\nthe plan"),
+        rows=tuple(rows),
         words=(1, 4), notes=(f"{changed} of {len(rows)} variants recommend another level or none.",),
     )  # fmt: skip
 
@@ -167,7 +187,8 @@ def weight_sweep(result: Any) -> Table | None:
     if sweep is None or not len(sweep):
         return None
     rows = tuple(
-        Row(cells=(word(row["criterion"]), f"{number(row['weight_low'], 2)} to {number(row['weight_high'], 2)}",
+        Row(cells=(word(row["criterion"]),
+                   f"{number(row['weight_low'], 2)} to {number(row['weight_high'], 2)}",
                    level_text(row["best_level"]), level_text(row["recommended_level"])))
         for row in sweep.to_dict("records")
     )  # fmt: skip
@@ -191,6 +212,7 @@ def ranks(result: Any, groups: Groups) -> Table | None:
     )  # fmt: skip
     heads = tuple(f"Rank {name.removeprefix('rank_')}, %" for name in places)
     return Table(
-        name="rp2d-ranks", title="How often each level ranks where", columns=("Level", "Expected loss\nof score", *heads),
+        name="rp2d-ranks", title="How often each level ranks where",
+        columns=("Level", "Expected loss\nof score", *heads),
         rows=rows, method="Shares of the posterior draws; levels that pass the gates.",
     )  # fmt: skip

@@ -24,7 +24,15 @@ from cart7.report.cells import (
     rate,
     word,
 )
-from cart7.report.words import DENOMINATORS, ENDPOINTS, POPULATIONS, REASONS, STRATEGIES, in_words
+from cart7.report.words import (
+    DENOMINATORS,
+    ENDPOINTS,
+    POPULATIONS,
+    REASONS,
+    STRATEGIES,
+    in_words,
+    notes_in_words,
+)
 
 EXACT = "Exact (Clopper-Pearson) two-sided 95 % limits unless the plan says otherwise."
 BEST = ("BOR", "CBOR")
@@ -52,7 +60,8 @@ def response_rates(result: Any, groups: Groups) -> Table:
             )
     return Table(
         name="response", title="Responders by visit, strategy and dose level",
-        columns=("Visit\n  Strategy for intercurrent events", *groups.heads(), "Not evaluable\n(all)"), rows=tuple(rows),
+        columns=("Visit\n  Strategy for intercurrent events", *groups.heads(), "Not evaluable\n(all)"),
+        rows=tuple(rows),
         population=POPULATIONS["INFUSED"], method=f"Responders/infused (%). {EXACT}",
         notes=_response_notes(result.rules),
     )  # fmt: skip
@@ -72,7 +81,8 @@ def _response_notes(rules: Any) -> tuple[str, ...]:
     return (
         f"Responder: {responder}. Windows: {spans}; the assessment nearest the target, the "
         f"{getattr(rules, 'tie', 'later')} one on a tie.",
-        "An infused subject without an assessment in the window counts as non-responder; the column not evaluable "
+        "An infused subject without an assessment in the window counts as non-responder; the column not "
+        "evaluable "
         "says how many.",
     )
 
@@ -114,7 +124,8 @@ def response_changes(result: Any, groups: Groups) -> Table:
         )
     return Table(
         name="response-changes", title="Whose response depends on the strategy",
-        columns=("Visit", "Subject", "Level", *(STRATEGIES.get(name, name) for name in strategies)), rows=tuple(rows),
+        columns=("Visit", "Subject", "Level", *(STRATEGIES.get(name, name) for name in strategies)),
+        rows=tuple(rows),
         words=tuple(range(1, 3 + len(strategies))), population=POPULATIONS["INFUSED"],
         empty="Nobody: every strategy gives the same responders.",
     )  # fmt: skip
@@ -154,7 +165,8 @@ def best_response(result: Any, groups: Groups) -> Table | None:
         kind = "total" if str(category) in ("RESPONDER", "MRD_NEGATIVE_CR") else ""
         rows.append(Row(cells=(names.get(str(category), str(category)), *cells), kind=kind))
     return Table(
-        name="best-response", title="Best overall response", columns=("", *(groups.head(label) for label in labels)),
+        name="best-response", title="Best overall response",
+        columns=("", *(groups.head(label) for label in labels)),
         rows=tuple(rows), population=POPULATIONS["INFUSED"],
         method=f"Best of the assessments up to progression, new therapy or second infusion. {EXACT}",
     )  # fmt: skip
@@ -168,7 +180,8 @@ def best_response_listing(result: Any, groups: Groups) -> Table:
             Row(
                 cells=(
                     str(row["subject_id"]), groups.name(groups.of_subject.get(str(row["subject_id"]), "")),
-                    {"MISSING": "no usable assessment"}.get(word(row["best_response"]), word(row["best_response"])),
+                    {"MISSING": "no usable assessment"}.get(word(row["best_response"]),
+                                                            word(row["best_response"])),
                     day(row["day"], "none"),
                     day(row["first_response_day"], "no response"),
                     day(row["first_confirmed_response_day"], "not confirmed"),
@@ -177,10 +190,12 @@ def best_response_listing(result: Any, groups: Groups) -> Table:
                 )
             )
         )  # fmt: skip
+    keep = None if any(row.cells[-1] for row in rows) else -1
+    rows = [Row(cells=row.cells[:keep]) for row in rows]
     return Table(
         name="best-response-listing", title="Best overall response of every subject",
         columns=("Subject", "Level", "Best response", "On day", "First response\nday", "Confirmed\nday",
-                 "MRD-negative\nCR day", "Note"),
+                 "MRD-negative\nCR day", "Note")[:keep],
         rows=tuple(rows), words=(1, 2, 7), population=POPULATIONS["INFUSED"],
     )  # fmt: skip
 
@@ -198,27 +213,46 @@ def time_to_event(result: Any, groups: Groups) -> Table:
     landmarks = landmark_days(result.summary)
     told = getattr(result, "reasons", None)
     why = [{} for _ in range(len(result.summary))] if told is None else told.to_dict("records")
-    lines = [row | {"why": reasons} for row, reasons in zip(result.summary.to_dict("records"), why, strict=True)]
+    lines = [
+        row | {"why": reasons} for row, reasons in zip(result.summary.to_dict("records"), why, strict=True)
+    ]
     rows: list[Row] = []
-    for endpoint, strategy in dict.fromkeys((row["endpoint"], row["strategy"]) for row in lines):
-        found = [row for row in lines if (row["endpoint"], row["strategy"]) == (endpoint, strategy)]
-        title = f"{ENDPOINTS.get(str(endpoint), str(endpoint))}: {STRATEGIES.get(str(strategy), str(strategy)).lower()}"
-        rows.append(Row(cells=(title.replace("hsct", "HSCT"),), kind="head"))
-        of = {str(row["group"]): row for row in found}
-        for label in groups.labels:
-            if label in of:
-                cells = _endpoint_cells(of[label], landmarks, footnotes)
-                rows.append(Row(cells=(groups.name(label), *cells), kind="sub"))
+    for endpoint in dict.fromkeys(row["endpoint"] for row in lines):
+        of_endpoint = [row for row in lines if row["endpoint"] == endpoint]
+        for names, cells in _alike(of_endpoint, groups, landmarks, footnotes):
+            under = "; ".join(STRATEGIES.get(name, name) for name in names)
+            rows.append(Row(cells=(f"{ENDPOINTS.get(str(endpoint), str(endpoint))}: {under}",), kind="head"))
+            rows += [Row(cells=line, kind="sub") for line in cells]
     return Table(
         name="time-to-event", title="Time-to-event endpoints by strategy",
         columns=("", "Events/n", "Median, days\n[95 % log-log]", "Exact limits\n[BPCP]",
-                 *(f"Without event at\nday {landmark} (%)" for landmark in landmarks), "Median\nfollow-up, days"),
+                 *(f"Event-free at\nday {landmark} (%)" for landmark in landmarks),
+                 "Median\nfollow-up, days"),
         rows=tuple(rows), population=f"{POPULATIONS['INFUSED']}; duration of response: responders",
-        method="Kaplan-Meier in days since infusion (duration of response: since first response); log-log limits, "
-        "exact beta product (BPCP) limits of the median beside them where n is at most 40; follow-up by reverse "
+        method="Kaplan-Meier in days since infusion (duration of response: since first response); "
+               "log-log limits, "
+        "exact beta product (BPCP) limits of the median beside them where n is at most 40; follow-up by "
+        "reverse "
         "Kaplan-Meier. A competing event counts as censored here; its incidence has its own table.",
-        notes=footnotes.lines(),
+        notes=("Strategies that give the same numbers share their lines.", *footnotes.lines()),
     )  # fmt: skip
+
+
+def _alike(
+    rows: list[dict[Any, Any]], groups: Groups, landmarks: Sequence[str], footnotes: Footnotes
+) -> list[tuple[list[str], list[tuple[str, ...]]]]:
+    """Printed lines by strategy; strategies that print the same share their lines."""
+    found: list[tuple[list[str], list[tuple[str, ...]]]] = []
+    for strategy in dict.fromkeys(str(row["strategy"]) for row in rows):
+        of = {str(row["group"]): row for row in rows if str(row["strategy"]) == strategy}
+        here = [label for label in groups.labels if label in of]
+        lines = [(groups.name(label), *_endpoint_cells(of[label], landmarks, footnotes)) for label in here]
+        same = next((names for names, cells in found if cells == lines), None)
+        if same is None:
+            found.append(([strategy], lines))
+        else:
+            same.append(strategy)
+    return found
 
 
 def landmark_days(summary: pd.DataFrame) -> list[str]:
@@ -245,10 +279,12 @@ def _endpoint_cells(
     ]
     for landmark in landmarks:
         name = f"survival_d{landmark}"
-        shown = footnotes.missing(reasons.get(name) or "beyond the last observation")
         if known(row[name]):
-            shown = f"{percent(row[name])} {interval(row[f'{name}_ci_low'], row[f'{name}_ci_high'], percent)}"
-        cells.append(shown)
+            limits = interval(row[f"{name}_ci_low"], row[f"{name}_ci_high"], percent)
+            cells.append(f"{percent(row[name])} {limits}")
+        else:
+            reason = word(reasons.get(name)).partition(" (")[0]
+            cells.append(footnotes.missing(reason or "beyond the last observation"))
     cells.append(day(row["follow_up_median"], NOT_REACHED))
     return tuple(cells)
 
@@ -264,15 +300,17 @@ def strategy_changes(result: Any, groups: Groups) -> Table:
                 cells=(
                     ENDPOINTS.get(str(row["endpoint"]), str(row["endpoint"])), subject,
                     groups.name(groups.of_subject.get(subject, "")),
-                    STRATEGIES.get(str(row["compared_with"]), str(row["compared_with"])), _time_and_status(before),
+                    STRATEGIES.get(str(row["compared_with"]), str(row["compared_with"])),
+                    _time_and_status(before),
                     STRATEGIES.get(str(row["strategy"]), str(row["strategy"])), _time_and_status(row),
-                    _why(word(row["why"])),
+                    notes_in_words(word(row["why"]), REASONS),
                 )
             )
         )  # fmt: skip
     return Table(
         name="strategy-changes", title="Whose time or status depends on the strategy, and why",
-        columns=("Endpoint", "Subject", "Level", "Under", "Day and status", "But under", "Day and status", "Because of"),
+        columns=("Endpoint", "Subject", "Level", "Under", "Day and status", "But under", "Day and status",
+                 "Because of"),
         rows=tuple(rows), words=tuple(range(1, 8)), population=POPULATIONS["INFUSED"],
         empty="Nobody: every strategy gives the same times and events.",
     )  # fmt: skip
@@ -288,20 +326,13 @@ def _time_and_status(row: Mapping[Any, Any]) -> str:
     return f"{day(row['time'])}, {status}" + (f" ({reason})" if reason else "")
 
 
-def _why(text: str) -> str:
-    """The sentence of the result with its codes in words."""
-    for code in sorted(REASONS, key=len, reverse=True):
-        if REASONS[code]:
-            text = text.replace(code, REASONS[code])
-    return text
-
-
 def incidence(result: Any, causes: Mapping[int, str]) -> Table:
     """Cumulative incidence at every time it changes."""
     rows = []
     curve = result.curve
     for (cause,), found in per_key(curve, ["cause"]).items():
-        rows.append(Row(cells=(causes.get(int(cause), f"Cause {cause}").capitalize(),), kind="head"))
+        name = causes.get(int(cause), f"cause {cause}")
+        rows.append(Row(cells=(name[:1].upper() + name[1:],), kind="head"))
         before = 0.0
         for row in found:
             if known(row["estimate"]) and float(row["estimate"]) != before:

@@ -42,12 +42,14 @@ def dlt_rates(result: Any, groups: Groups) -> Table:
         row = found[label]
         upper = percent(row["upper_one_sided"]) if known(row.get("upper_one_sided")) else NOT_ESTIMABLE
         cells = (groups.name(label), number(row["n_infused"]), number(row["n"]), number(row["n_dlt"]),
-                 rate(row["n_dlt"], row["n"], row["ci_low"], row["ci_high"], row.get("note")), upper)  # fmt: skip
+                 rate(row["n_dlt"], row["n"], row["ci_low"], row["ci_high"], row.get("note")),
+                 upper)  # fmt: skip
         rows.append(Row(cells=cells, kind="total" if label == ALL else ""))
     source = getattr(result, "source", "")
     return Table(
         name="dlt", title="Dose-limiting toxicity",
-        columns=("", "Infused", "Evaluable", "With DLT", "n/evaluable (%) [95 % limits]", "One-sided 95 %\nupper limit (%)"),
+        columns=("", "Infused", "Evaluable", "With DLT", "n/evaluable (%) [95 % limits]",
+                 "One-sided 95 %\nupper limit (%)"),
         rows=tuple(rows), population=POPULATIONS["DLT_EVALUABLE"], method=EXACT,
         notes=_dlt_notes(result.rules, source),
     )  # fmt: skip
@@ -57,7 +59,8 @@ def _dlt_notes(rules: Any, source: str) -> tuple[str, ...]:
     window = getattr(rules, "window_days", None)
     notes = [f"Window: day 0 to day {number(window)}, both included."] if known(window) else []
     words = {"adjudicated": "As adjudicated in the study's DLT table.",
-             "derived": "Derived from adverse events under the rules of the plan; no DLT table is there."}  # fmt: skip
+             "derived": "Derived from adverse events under the rules of the plan; no DLT table is "
+                        "there."}  # fmt: skip
     return (*notes, *([words[source]] if source in words else []),
             "None of three leaves true rates up to 70.8 % possible.")  # fmt: skip
 
@@ -98,10 +101,12 @@ def overview(result: Any, groups: Groups) -> Table:
         for (name,), found in per_key(result.summary, ["row"]).items()
     ]
     return Table(
-        name="ae-overview", title="Adverse events: overview", columns=("Subjects n (%), events", *groups.heads()),
+        name="ae-overview", title="Adverse events: overview",
+        columns=("Subjects n (%), events", *groups.heads()),
         rows=tuple(rows), population=POPULATIONS["INFUSED"],
         method="Treatment-emergent events; percentages of the infused subjects of the column.",
-        notes=("After the semicolon: number of events (records).", "Related: everything but explicitly not related."),
+        notes=("After the semicolon: number of events (records).",
+               "Related: everything but explicitly not related."),
     )  # fmt: skip
 
 
@@ -175,7 +180,8 @@ def rates(result: Any, groups: Groups) -> Table:
                  "Incidence per 100 years\n[95 % limits]", "Events", "Years of\nfollow-up",
                  "Events per 100 years\n[95 % limits]"),
         rows=tuple(rows), population=POPULATIONS["INFUSED"],
-        method="Subjects with a first event by person-years to it, and events by person-years followed; exact "
+        method="Subjects with a first event by person-years to it, and events by person-years followed; "
+               "exact "
         "Poisson limits.",
         notes=footnotes.lines(), empty="No treatment-emergent adverse event.",
     )  # fmt: skip
@@ -200,7 +206,8 @@ def special_interest(result: Any, groups: Groups) -> Table:
     return Table(
         name="special-interest", title="CRS, ICANS and HLH by dose level", columns=("", *groups.heads()),
         rows=tuple(rows), population=POPULATIONS["INFUSED"],
-        method=f"{EXACT} Onset and duration (days, both ends included) of the first episode, of those who had it.",
+        method=f"{EXACT} Onset and duration (days, both ends included) of the first episode, of those "
+               f"who had it.",
         notes=("Grades: ASTCT consensus.",),
     )  # fmt: skip
 

@@ -73,8 +73,10 @@ def accounting(frame: pd.DataFrame, groups: Groups) -> Table:
              "the others: of those infused."]  # fmt: skip
     notes += [text for text in dict.fromkeys(word(row.get("note")) for row in found.values()) if text]
     return Table(
-        name="accounting", title="From enrolment to infusion and after", columns=("Subjects", *groups.heads()),
-        rows=tuple(rows), population=POPULATIONS["ENROLLED"], method="Counts of subjects.", notes=tuple(notes),
+        name="accounting", title="From enrolment to infusion and after",
+        columns=("Subjects", *groups.heads()),
+        rows=tuple(rows), population=POPULATIONS["ENROLLED"], method="Counts of subjects.",
+        notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -128,28 +130,23 @@ def cell_dose_summary(result: Any, groups: Groups) -> Table | None:
         rows.append(Row(cells=(f"Infusion {infusion}",), kind="head"))
         lines = {
             "Infusions with a dose": [number(row.get("n")) for row in of],
-            "Dose received, median (10⁶/kg)": [
-                number(row.get("dose_median"), 2, row.get("note")) for row in of
-            ],
+            "Dose received, median (10⁶/kg)": [number(row.get("dose_median"), 2, "none") for row in of],
             "  range (10⁶/kg)": [_range(row, "dose", 2) for row in of],
-            "Deviation from plan, median (%)": [
-                number(row.get("deviation_median"), 1, row.get("note")) for row in of
-            ],
+            "Deviation from plan, median (%)": [number(row.get("deviation_median"), 1, "none") for row in of],
             "  range (%)": [_range(row, "deviation", 1) for row in of],
             "Within the limits": [count(row.get("n_within_limits"), row.get("n_compared")) for row in of],
         }
         rows += [Row(cells=(name, *cells)) for name, cells in lines.items()]
     return Table(
-        name="cell-dose-summary", title="Cell dose by level", columns=("", *(groups.head(label) for label in labels)),
+        name="cell-dose-summary", title="Cell dose by level",
+        columns=("", *(groups.head(label) for label in labels)),
         rows=tuple(rows), population=POPULATIONS["INFUSED"], method="Median and range of the infusions.",
     )  # fmt: skip
 
 
 def _range(row: Mapping[Any, Any], name: str, digits: int) -> str:
     low, high = row.get(f"{name}_min"), row.get(f"{name}_max")
-    return (
-        f"{number(low, digits)} to {number(high, digits)}" if known(low) and known(high) else "not available"
-    )
+    return f"{number(low, digits)} to {number(high, digits)}" if known(low) and known(high) else "none"
 
 
 def _in_order(frame: pd.DataFrame, groups: Groups) -> list[dict[Any, Any]]:
@@ -201,7 +198,8 @@ def problems(frame: pd.DataFrame) -> Table:
     return Table(
         name="problems", title="Data problems",
         columns=("Severity", "Table", "Line", "Column", "Found", "Used", "What and what to do", "Rule"),
-        rows=tuple(shown), words=(1, 3, 4, 5, 6, 7), notes=tuple(notes), empty="No problem was found in the data.",
+        rows=tuple(shown), words=(1, 3, 4, 5, 6, 7), notes=tuple(notes),
+        empty="No problem was found in the data.",
     )  # fmt: skip
 
 
@@ -215,7 +213,8 @@ def extra_columns(columns: Mapping[str, list[str]]) -> Table | None:
     if not rows:
         return None
     return Table(
-        name="extra-columns", title="Columns outside the schema", columns=("Table", "Columns"), rows=tuple(rows),
+        name="extra-columns", title="Columns outside the schema", columns=("Table", "Columns"),
+        rows=tuple(rows),
         words=(1,), notes=("They were kept and not used.",),
     )  # fmt: skip
 

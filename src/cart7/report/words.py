@@ -3,6 +3,7 @@
 Here: dictionaries and the lookup. Not here: any number or layout.
 """
 
+import re
 from collections.abc import Mapping
 
 POPULATIONS = {
@@ -31,6 +32,7 @@ STRATEGIES = {
     "hsct-competing": "HSCT competing",
     "plan": "As planned",
 }
+SHORT_STRATEGIES = STRATEGIES | {"censor": "Censored", "failure": "Failure"}
 ENDPOINTS = {
     "OS": "Overall survival",
     "PFS": "Progression-free survival",
@@ -97,8 +99,8 @@ PROFILE_NOTES = {
 }
 AREA_STATUS = {
     "INTERPOLATED": "interpolated",
-    "EXACT": "sample at the end",
-    "TRUNCATED": "to the last quantifiable sample",
+    "EXACT": "sampled",
+    "TRUNCATED": "at Tlast",
     "EXTRAPOLATED": "extrapolated",
     "NO_QUANT": "nothing quantifiable",
 }
@@ -108,6 +110,7 @@ REASONS = {
     "NOT_REACHED": "visit not reached at data cut-off",
     "DEATH": "death",
     "PD": "progression before",
+    "PRIOR_PD": "progression before",
     "PROGRESSION": "progression",
     "SCT": "HSCT before",
     "HSCT": "HSCT",
@@ -152,7 +155,7 @@ CELL_NAMES = {
     "CD7POS_ABS": "CD7+ cells (cells/µL)",
     "CD7POS_PCT": "CD7+ cells (% of lymphocytes)",
 }
-ASSAYS = {"QPCR": "qPCR", "FLOW": "flow cytometry", "DDPCR": "ddPCR"}
+ASSAYS = {"QPCR": "qPCR", "DDPCR": "ddPCR", "FLOW": "flow cytometry"}
 ATTRIBUTES = {
     "cell_dose": "Cell dose",
     "dlt": "Dose-limiting toxicity",
@@ -204,8 +207,13 @@ def in_words(code: object, words: Mapping[str, str]) -> str:
 
 
 def notes_in_words(note: object, words: Mapping[str, str] = PROFILE_NOTES) -> str:
-    """A note that may hold several codes between semicolons or commas, each in words."""
-    parts = [part.strip() for part in str(note).replace(",", ";").split(";")]
-    if not any(part in words for part in parts):
-        return str(note)
-    return "; ".join(words.get(part, part) for part in parts if part)
+    """A note with its codes (`NO_LAMBDA_Z`) in words.
+
+    Examples
+    --------
+    >>> notes_in_words("NO_LAMBDA_Z: too few quantifiable samples")
+    'no terminal slope: too few quantifiable samples'
+    """
+    return re.sub(
+        r"\b[A-Z]+(?:_[A-Z0-9]+)*\b", lambda code: words.get(code.group(0)) or code.group(0), str(note)
+    )
