@@ -157,7 +157,7 @@ def analyse(
         course=_course(desk),
         problems=study.problems,
         row_accounting=study.accounting,
-        extra_columns=dict(study.extra_columns),
+        extra_columns={name: list(columns) for name, columns in study.extra_columns.items()},
         not_collected=desk.not_collected,
         **desk.done,
     )
@@ -358,8 +358,8 @@ def _hsct_incidence(desk: _Desk, events: DataFrame | None, responses: DataFrame 
 
 
 def _recommendation(desk: _Desk) -> None:
-    plan, done = desk.plan, desk.done
-    if plan.score is None:
+    done, rules = desk.done, desk.plan.score
+    if rules is None:
         desk.not_collected["rp2d"] = "the plan states no [score]: weights and gates must be pre-specified"
         return
     if desk.by is None:
@@ -370,7 +370,7 @@ def _recommendation(desk: _Desk) -> None:
         lambda: dose.recommend(
             desk.infused, dlt=done["dlt"], response=done["response"], exposure=done["exposure"],
             persistence=done["persistence"], depletion=done["depletion"], cell_dose=done.get("cell_dose"),
-            rules=plan.score, rng=plan.seed,
+            rules=rules, rng=desk.plan.seed,
         ),
         results=["dlt", "response", "exposure", "persistence", "depletion"],
     )  # fmt: skip

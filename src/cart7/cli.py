@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cart7._version import __version__
 
@@ -149,7 +149,9 @@ def _print_problems(problems: "pd.DataFrame") -> None:
             continue
         print(f"{len(chosen)} {severity}{'' if len(chosen) == 1 else 's'}")
         for row in chosen.to_dict("records"):
-            place = {name: (None if _is_missing(item) else item) for name, item in row.items()}
+            place: dict[str, Any] = {
+                name: (None if _is_missing(item) else item) for name, item in row.items()
+            }
             place["row"] = None if place["row"] is None else int(place["row"])
             place["fix"] = place["fix"] or ""
             used = "" if place["new_value"] is None else f" -> {place['new_value']}"

@@ -14,7 +14,7 @@ import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -27,6 +27,8 @@ from cart7.errors import DataError, VerificationError
 from cart7.examples import STUDY_FOLDER
 from cart7.plan import EXAMPLE, Plan
 from cart7.study import Study, read_study
+
+OnProblem = Literal["raise", "report"]
 
 SCHEMA = "cart7-manifest/1"
 RESULTS_SCHEMA = "cart7-results/1"
@@ -111,7 +113,7 @@ def write_report(
     out_dir: str | Path,
     *,
     formats: Sequence[str] = ("html",),
-    on_problem: str = "raise",
+    on_problem: OnProblem = "raise",
     progress: Callable[[str], None] | None = None,
 ) -> Path:
     """Read, analyse, and write the pages, the long results and the manifest into a folder.
@@ -335,7 +337,8 @@ def _read_again(place: Path, manifest: Mapping[str, Any]) -> tuple[Study, pd.Dat
     if len(folders) != 1:
         raise VerificationError(f"{place}: the inputs do not stand in one folder")
     try:
-        study = read_study(folders.pop(), on_problem=str(manifest.get("on_problem", "raise")))
+        lenient = manifest.get("on_problem") == "report"
+        study = read_study(folders.pop(), on_problem="report" if lenient else "raise")
     except DataError as error:
         raise VerificationError(f"{place}: the study can no longer be read. {error}") from error
     changes = []
