@@ -154,10 +154,9 @@ def timed(
             if name not in table.columns:
                 table[name] = pd.Series(blank, index=table.index, dtype=object if blank is None else float)
     who = course.position(table["subject_id"])
-    queries: list[tuple[Flags, str]] = []
     infusion = _of(course.infusion, who)
-    start, start_missing = _start(table, infusion, queries)
-    end, end_missing = _end(table, [_of(course.death_date, who), _of(course.end_date, who)], queries)
+    start, start_missing, no_start = _start(table, infusion)
+    end, end_missing, no_end = _end(table, [_of(course.death_date, who), _of(course.end_date, who)])
     for name, date, missing in (("start", start, start_missing), ("end", end, end_missing)):
         day = table[f"{name}_day"].to_numpy(dtype=float)
         stated = ~np.isnan(day) & ~np.isnat(infusion)
@@ -167,35 +166,32 @@ def timed(
         table[f"{name}_imputed"] = np.where(stated, "", missing)
     table["who"] = who
     _judge(table, course, "baseline_grade" in given, window_days)
-    _queries(table, queries)
+    _queries(table, given, [(no_start, "start date unreadable"), (no_end, "end date unreadable")])
     return table, given
 
 
 def _of(values: npt.NDArray[Any], who: Ints) -> npt.NDArray[Any]:
     """Value of the subject of each record; missing for a stranger (position -1)."""
-    blank = np.datetime64("NaT", "D") if values.dtype.kind == "M" else np.nan
-    return np.append(values, np.array([blank], dtype=values.dtype if values.dtype.kind == "M" else float))[
-        who
-    ]
+    blank = np.array([np.datetime64("NaT", "D") if values.dtype.kind == "M" else np.nan])
+    return np.append(values, blank)[who]
 
 
-def _start(table: pd.DataFrame, infusion: Dates, queries: list[tuple[Flags, str]]) -> tuple[Dates, Any]:
+def _start(table: pd.DataFrame, infusion: Dates) -> tuple[Dates, Any, Flags]:
     """First day the text allows, or the infusion date where that lies in the range of a partial one."""
     span = partial_dates.span(table["start_date"].tolist())
-    queries.append((np.isnat(span.first) & table["start_date"].notna().to_numpy(), "start date unreadable"))
     inside = (span.missing != "") & (span.first <= infusion) & (infusion <= span.last)
-    return np.where(inside, infusion, span.first), span.missing
+    unreadable = np.isnat(span.first) & table["start_date"].notna().to_numpy()
+    return np.where(inside, infusion, span.first), span.missing, unreadable
 
 
-def _end(table: pd.DataFrame, bounds: list[Dates], queries: list[tuple[Flags, str]]) -> tuple[Dates, Any]:
+def _end(table: pd.DataFrame, bounds: list[Dates]) -> tuple[Dates, Any, Flags]:
     """Last day the text allows, or an earlier bound that lies in the range of a partial one."""
     span = partial_dates.span(table["end_date"].tolist())
-    queries.append((np.isnat(span.last) & table["end_date"].notna().to_numpy(), "end date unreadable"))
     end = span.last
     for bound in bounds:
         inside = (span.missing != "") & (span.first <= bound) & (bound <= span.last)
         end = np.where(inside & (bound < end), bound, end)
-    return end, span.missing
+    return end, span.missing, np.isnat(span.last) & table["end_date"].notna().to_numpy()
 
 
 def _judge(table: pd.DataFrame, course: Course, baseline: bool, window_days: float | None) -> None:
@@ -207,7 +203,7 @@ def _judge(table: pd.DataFrame, course: Course, baseline: bool, window_days: flo
     worse = baseline & ((grade > before) | np.isnan(grade) | np.isnan(before))
     last = np.inf if window_days is None else window_days
     earlier = "started before the reference date" + (" and did not worsen" if baseline else "")
-    said = table["treatment_emergent"].map(_yes_or_no)
+    said = table["treatment_emergent"].map(_YES_OR_NO)
     cases: Sequence[tuple[Any, str]] = (
         (who < 0, "not a subject of this analysis"),
         (said == 1, ""),
@@ -224,32 +220,34 @@ def _judge(table: pd.DataFrame, course: Course, baseline: bool, window_days: flo
     table["treatment_emergent"] = (table["why"] == "").to_numpy(dtype=bool)
 
 
-def _yes_or_no(word: object) -> float:
-    """1 for yes, 0 for no, missing for anything else."""
-    return {"y": 1.0, "1": 1.0, "true": 1.0, "n": 0.0, "0": 0.0, "false": 0.0}.get(
-        str(word).casefold(), np.nan
-    )
+_YES_OR_NO = {"Y": 1.0, "1": 1.0, "True": 1.0, "N": 0.0, "0": 0.0, "False": 0.0}
 
 
-def _queries(table: pd.DataFrame, queries: list[tuple[Flags, str]]) -> None:
+def _queries(table: pd.DataFrame, given: tuple[str, ...], unreadable: list[tuple[Flags, str]]) -> None:
     """Write the reason and every query about a record into `note`."""
     counts = table["treatment_emergent"].to_numpy()
     start, end = table["start_day"].to_numpy(), table["end_day"].to_numpy()
-    unknown_start = np.isnan(start) & table["start_date"].isna().to_numpy()
+    no_start = np.isnan(start) & table["start_date"].isna().to_numpy()
+    backwards = (start > end) | (table["start"] > table["end"]).to_numpy()
     queries = [
-        *queries,
-        ((start > end) | (table["start"] > table["end"]).to_numpy(), "start after end"),
-        (counts & unknown_start, "start unknown, taken as treatment-emergent"),
-        (counts & table["grade"].isna().to_numpy(), "grade missing"),
-        (
-            counts & table["related_cart"].isna().to_numpy(),
-            "relationship to CAR-T missing, counted as related",
-        ),
+        *unreadable,
+        (backwards, "start after end"),
+        (counts & no_start, "start unknown, taken as treatment-emergent"),
+    ]
+    blanks = {"grade": "grade missing", "related_cart": "relationship missing, counted as related"}
+    queries += [
+        (counts & table[name].isna().to_numpy(), text) for name, text in blanks.items() if name in given
     ]
     note = table["why"].to_numpy(dtype=object).copy()
     for concerned, text in queries:
         note[concerned] = [f"{old}; {text}" if old else text for old in note[concerned]]
     table["note"] = note
+
+
+def _collected(table: pd.DataFrame, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Columns that say something: a yes-or-no column that is blank throughout was not collected."""
+    blank = {name for name in ("serious", "dlt") if len(table) and table[name].isna().all()}
+    return tuple(name for name in given if name not in blank)
 
 
 def emergent(
@@ -262,7 +260,7 @@ def emergent(
     others = table[~counts]
     kept = table[counts].reset_index(drop=True)
     return Records(
-        table=kept, who=kept["who"].to_numpy(), course=who_is_who, collected=given,
+        table=kept, who=kept["who"].to_numpy(), course=who_is_who, collected=_collected(table, given),
         excluded=results.excluded_rows(others, "adverse_events", others["why"]),
     )  # fmt: skip
 
@@ -273,8 +271,8 @@ def all_records(adverse_events: Table) -> Records:
     nobody = course(
         pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object), None
     )
-    timed_table, given = timed(adverse_events, nobody)
+    every, given = timed(adverse_events, nobody)
     return Records(
-        table=timed_table, who=timed_table["who"].to_numpy(), course=nobody, collected=given,
+        table=every, who=every["who"].to_numpy(), course=nobody, collected=_collected(every, given),
         excluded=results.excluded_frame(),
     )  # fmt: skip

@@ -187,7 +187,9 @@ def cells_per_ul(values: pd.Series, units: pd.Series, *, rows: pd.Series) -> pd.
     [500.0]
     """
     written = units.map(
-        lambda unit: "" if unit is None else str(unit).replace(" ", "").replace("µ", "u").replace("μ", "u").lower()
+        lambda unit: (
+            "" if unit is None else str(unit).replace(" ", "").replace("µ", "u").replace("μ", "u").lower()
+        )
     )
     factor = written.map(CELLS_PER_UL).astype(float)
     known = ", ".join(("10^9/L", "10^3/uL", "cells/uL"))

@@ -44,6 +44,7 @@ __all__ = [
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 CATEGORIES = ("CRS", "ICANS", "HLH")
 
@@ -92,6 +93,7 @@ class SafetyRules(BaseModel):
 
 # -------------------------------------------------------------------------------------- results
 
+_MADE = ("conf_level", "method", "note")
 _GE3 = ("grade_ge3_estimate", "grade_ge3_ci_low", "grade_ge3_ci_high")
 _GRADES = (*(f"grade_{grade}" for grade in range(1, 6)), "grade_missing", "grade_ge3")
 _SPANS = tuple(f"{what}_{stat}" for what in ("onset", "duration") for stat in ("median", "min", "max"))
@@ -556,10 +558,10 @@ def episodes(
         found = emergence.all_records(adverse_events)
     else:
         found = _counting(adverse_events, subjects, events, rules)
-    mine = in_category(found.table, category)
-    merged, undated = _episodes(found, mine, rules.gap_days)
+    series = np.where(in_category(found.table, category), found.who, -1)
+    merged, undated = _episodes(found, series, rules.gap_days)
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    merged.insert(0, "subject_id", ids[merged.pop("who")])
+    merged.insert(0, "subject_id", ids[merged.pop("series").to_numpy()])
     merged.insert(1, "category", category)
     summary = pd.DataFrame(
         {"category": [category], "group": [derive.ALL], "n_subjects": [merged["subject_id"].nunique()],
@@ -609,15 +611,15 @@ def special_interest(
     rules = rules or SafetyRules()
     found = _counting(adverse_events, subjects, events, rules)
     groups = groups_of(found.course.subjects, by)
-    per_category = [_affected(found, category, rules) for category in CATEGORIES]
-    affected = pd.concat([frame for frame, _ in per_category], ignore_index=True)
-    summary = pd.concat([_category_summary(affected, category, groups, rules) for category in CATEGORIES])
-    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    affected.insert(0, "subject_id", ids[affected.pop("who")])
-    undated = [rows for _, rows in per_category]
+    affected, undated = _affected(found, rules)
+    summary = _special_summary(affected, groups, rules)
+    if "aesi" not in found.collected:
+        open_columns = [name for name in summary.columns if name not in ("category", "group", "n", *_MADE)]
+        summary[open_columns] = np.nan
+        summary["note"] = "aesi not collected"
     return SpecialInterestResult(
-        subjects=affected, summary=summary.reset_index(drop=True), rules=rules,
-        excluded=results.concat([found.excluded, *undated], results.EXCLUDED_COLUMNS),
+        subjects=affected.drop(columns="who"), summary=summary, rules=rules,
+        excluded=results.concat([found.excluded, undated], results.EXCLUDED_COLUMNS),
         population=derive.population(found.course.subjects),
     )  # fmt: skip
 
@@ -839,96 +841,111 @@ def _subject_terms(found: emergence.Records, terms: _Terms) -> pd.DataFrame:
     frame["n_events"] = cells.n_records[order]
     frame["max_grade"] = np.where(cells.worst[order] > 0, cells.worst[order], np.nan)
     frame["first_day"] = cells.first[order]
-    gaps = ((frame["max_grade"], "grade missing"), (frame["first_day"], "onset unknown"))
-    missing = [np.where(values.isna(), why, "") for values, why in gaps]
-    frame["note"] = ["; ".join(filter(None, pair)) for pair in zip(*missing, strict=True)]
+    frame["note"] = _notes(
+        (frame["max_grade"].isna().to_numpy(), "grade missing"),
+        (frame["first_day"].isna().to_numpy(), "onset unknown"),
+    )
     return frame
 
 
 # ------------------------------------------------------------------------------------------- episodes
 
 
-def _episodes(found: emergence.Records, mine: Flags, gap_days: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Episodes of the picked records (column `who` for the subject), and the records without a start."""
-    table = found.table.assign(until=_end_or_risk_end(found), ongoing=found.table["end_day"].isna())
-    undated = table[mine & table["start_day"].isna()]
-    dated = table[mine & table["start_day"].notna()]
-    dated = dated.sort_values(["who", "start_day", "until"], kind="stable")
-    reach = dated["until"].fillna(np.inf)
-    so_far = reach.groupby(dated["who"]).cummax().groupby(dated["who"]).shift()
-    begins = (so_far.isna() | (dated["start_day"] > so_far + gap_days)).to_numpy(dtype=bool)
-    grouped = dated.assign(number=np.cumsum(begins), reach=reach).groupby("number", sort=True)
-    merged = pd.DataFrame(
-        {"who": grouped["who"].first(), "start_day": grouped["start_day"].min(),
-         "end_day": grouped["reach"].max(), "ongoing": grouped["ongoing"].any().astype(np.int64),
-         "max_grade": grouped["grade"].max(), "n_records": grouped.size()}
-    ).reset_index(drop=True)  # fmt: skip
-    merged.insert(1, "episode", merged.groupby("who").cumcount() + 1)
-    merged["end_day"] = merged["end_day"].where(np.isfinite(merged["end_day"]))
-    duration = merged["end_day"] - merged["start_day"] + 1
-    merged["duration_days"] = duration.where(duration >= 1)
-    gaps = (
-        (merged["end_day"].isna(), "ongoing, end of follow-up unknown"),
-        (duration < 1, "end before start"),
-        (merged["max_grade"].isna(), "grade missing"),
+def _episodes(found: emergence.Records, series: Ints, gap_days: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Episodes of each series of records (-1 for none), and the records without a start."""
+    start, until = found.table["start_day"].to_numpy(), _end_or_risk_end(found)
+    grade, open_end = found.table["grade"].to_numpy(), found.table["end_day"].isna().to_numpy()
+    undated = found.table[(series >= 0) & np.isnan(start)]
+    picked = np.flatnonzero((series >= 0) & ~np.isnan(start))
+    order, begins = counting.episodes(series[picked], start[picked], until[picked], gap=gap_days)
+    rows = picked[order]
+    owner, first = series[rows][begins], start[rows][begins]
+    number = np.arange(len(begins))
+    start_of_series = np.maximum.accumulate(
+        np.where(np.r_[True, owner[1:] != owner[:-1]][: len(owner)], number, 0)
     )
-    words = [np.where(missing, why, "") for missing, why in gaps]
-    merged["note"] = ["; ".join(filter(None, row)) for row in zip(*words, strict=True)]
+    end = np.maximum.reduceat(until[rows], begins) if len(begins) else first
+    duration = end - first + 1
+    merged = pd.DataFrame(
+        {"series": owner, "episode": number - start_of_series + 1, "start_day": first, "end_day": end}
+    )
+    merged["ongoing"] = (
+        np.logical_or.reduceat(open_end[rows], begins).astype(np.int64) if len(begins) else number
+    )
+    merged["max_grade"] = np.fmax.reduceat(grade[rows], begins) if len(begins) else first
+    merged["n_records"] = np.diff(np.r_[begins, len(rows)])
+    merged["duration_days"] = np.where(duration >= 1, duration, np.nan)
+    merged["note"] = _notes(
+        (np.isnan(end), "ongoing, end of follow-up unknown"), (duration < 1, "end before start"),
+        (merged["max_grade"].isna().to_numpy(), "grade missing"),
+    )  # fmt: skip
     return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
 
 
-def _affected(
-    found: emergence.Records, category: str, rules: SafetyRules
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Who had the category (column `who`): first episode, total days and worst grade."""
-    mine = in_category(found.table, category)
-    merged, undated = _episodes(found, mine, rules.gap_days)
-    worst = found.table[mine].groupby("who")["grade"].max()
-    frame = pd.DataFrame({"who": worst.index.to_numpy(), "category": category}).set_index("who")
-    by_who = merged.groupby("who")
-    first = by_who.head(1).set_index("who")
-    frame["n_episodes"] = by_who.size().reindex(frame.index, fill_value=0)
-    frame["onset_day"], frame["duration_days"] = first["start_day"], first["duration_days"]
-    frame["total_days"] = (
-        by_who["duration_days"].sum(min_count=1).where(by_who["duration_days"].count() == by_who.size())
-    )
-    frame["max_grade"] = worst
-    frame["ongoing"] = by_who["ongoing"].max().reindex(frame.index).astype(float)
-    no_start = np.where(frame["n_episodes"] == 0, "start unknown", "")
-    other = word_or(first["note"].reindex(frame.index), "").to_numpy(dtype=object)
-    no_grade = np.where(frame["max_grade"].isna() & (other == ""), "grade missing", "")
-    frame["note"] = ["; ".join(filter(None, row)) for row in zip(no_start, other, no_grade, strict=True)]
-    return frame.reset_index(), undated
+def _notes(*cases: tuple[Flags, str]) -> list[str]:
+    """One note per row: every text whose case applies."""
+    words = [np.where(applies, text, "") for applies, text in cases]
+    return ["; ".join(filter(None, row)) for row in zip(*words, strict=True)]
 
 
-def _of_known(days: pd.Series, stat: str) -> float:
-    """Median, min or max of the known days, missing when there is none."""
-    known = days.dropna()
-    return float(getattr(known, stat)()) if len(known) else np.nan
+def _affected(found: emergence.Records, rules: SafetyRules) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Who had which category (`who`: row of the subject): first episode, total days and worst grade."""
+    n = max(len(found.course.subjects), 1)
+    series = np.full(len(found.who), -1)
+    for number, category in enumerate(CATEGORIES):
+        series = np.where(in_category(found.table, category), number * n + found.who, series)
+    merged, undated = _episodes(found, series, rules.gap_days)
+    grade = found.table["grade"].to_numpy()
+    had = np.unique(series[series >= 0])
+    owner = merged["series"].to_numpy()
+    low, high = np.searchsorted(owner, had, side="left"), np.searchsorted(owner, had, side="right")
+    dated = high > low
+    begins = low[dated]
+    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
+    frame = pd.DataFrame(
+        {"subject_id": ids[had % n], "category": np.array(CATEGORIES, dtype=object)[had // n], "who": had % n,
+         "n_episodes": high - low}
+    )  # fmt: skip
+    for name, column in (("onset_day", "start_day"), ("duration_days", "duration_days")):
+        frame[name] = np.nan
+        frame.loc[dated, name] = merged[column].to_numpy()[begins]
+    for name, column, total in (("total_days", "duration_days", np.add), ("ongoing", "ongoing", np.maximum)):
+        frame[name] = np.nan
+        if dated.any():
+            frame.loc[dated, name] = total.reduceat(merged[column].to_numpy(dtype=float), begins)
+    worst = [np.fmax.reduce(grade[series == which], initial=np.nan) for which in had]
+    frame.insert(frame.columns.get_loc("ongoing"), "max_grade", np.array(worst, dtype=float))
+    frame["note"] = _notes(
+        (~dated, "start unknown"), (dated & frame["duration_days"].isna().to_numpy(), "duration unknown"),
+        (frame["max_grade"].isna().to_numpy(), "grade missing"),
+    )  # fmt: skip
+    return frame, undated
 
 
-def _category_summary(
-    affected: pd.DataFrame, category: str, groups: Groups, rules: SafetyRules
-) -> pd.DataFrame:
-    """Incidence, severity, onset and duration of one category in each group."""
-    mine = affected[affected["category"] == category]
-    summary = groups.unfold(pd.DataFrame({"category": [category]}))
-    inside = [mine[member[mine["who"].to_numpy()]] for member in groups.members]
-    summary["n_subjects"] = [len(frame) for frame in inside]
-    summary["n_episodes"] = [int(frame["n_episodes"].sum()) for frame in inside]
+def _special_summary(affected: pd.DataFrame, groups: Groups, rules: SafetyRules) -> pd.DataFrame:
+    """Incidence, severity, onset and duration of each category in each group."""
+    summary = groups.unfold(pd.DataFrame({"category": np.array(CATEGORIES, dtype=object)}))
+    category, who = affected["category"].to_numpy(), affected["who"].to_numpy()
+    inside = [(category == name) & member[who] for name in CATEGORIES for member in groups.members]
+    severe = affected["max_grade"].to_numpy() >= 3
+    summary["n_subjects"] = [int(rows.sum()) for rows in inside]
+    summary["n_episodes"] = [int(affected["n_episodes"].to_numpy()[rows].sum()) for rows in inside]
     add_proportion(summary, "n_subjects", "n", rules, RATE)
-    summary["n_grade_ge3"] = [int((frame["max_grade"] >= 3).sum()) for frame in inside]
+    summary["n_grade_ge3"] = [int((rows & severe).sum()) for rows in inside]
     add_proportion(summary, "n_grade_ge3", "n", rules, _GE3)
-    for what, column in (("onset", "onset_day"), ("duration", "duration_days")):
-        for stat in ("median", "min", "max"):
-            summary[f"{what}_{stat}"] = [_of_known(frame[column], stat) for frame in inside]
-    summary["total_days_median"] = [_of_known(frame["total_days"], "median") for frame in inside]
-    for name in ("conf_level", "method"):
+    for what, column in (("onset", "onset_day"), ("duration", "duration_days"), ("total_days", "total_days")):
+        days = affected[column].to_numpy(dtype=float)
+        known = [days[rows & ~np.isnan(days)] for rows in inside]
+        for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
+            if f"{what}_{stat}" in (*_SPANS, "total_days_median"):
+                summary[f"{what}_{stat}"] = [float(of(values)) if len(values) else np.nan for values in known]
+    for name in _MADE[:2]:
         summary[name] = summary.pop(name)
+    nobody = "nobody had " + summary["category"]
     unknown = summary[["onset_median", "duration_median"]].isna().any(axis=1)
     summary["note"] = np.select(
         [summary["n"] == 0, summary["n_subjects"] == 0, unknown],
-        ["nobody in this group", f"nobody had {category}", "days unknown"], "",
+        [np.array("nobody in this group", dtype=object), nobody, np.array("days unknown", dtype=object)], "",
     )  # fmt: skip
     return summary
 

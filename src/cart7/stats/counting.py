@@ -1,8 +1,8 @@
 """Counting subjects in the rows of a table: everybody once per row, at the worst grade.
 
-Here: records (row, subject, grade, day) reduced to one cell per row and subject, and the cells counted by
-group of subjects, with the time to the first event. Not here: which record belongs in which row, the order
-of the rows, and intervals (`stats.proportions`, `stats.rates`).
+Here: records (row, subject, grade, day) reduced to one cell per row and subject, the cells counted by group
+of subjects, the time to the first event, and spans of days merged into episodes. Not here: which record
+belongs in which row, the order of the rows, and intervals (`stats.proportions`, `stats.rates`).
 """
 
 from dataclasses import dataclass
@@ -169,3 +169,46 @@ def time_to_first(
         n_first.append(np.bincount(rows, minlength=n_rows))
         days.append(whole[group].sum() + np.bincount(rows, weights=saved[inside], minlength=n_rows))
     return np.stack(n_first, axis=1).astype(np.int64), np.stack(days, axis=1)
+
+
+def episodes(
+    series: npt.ArrayLike, start: npt.ArrayLike, end: npt.ArrayLike, *, gap: float
+) -> tuple[Ints, Ints]:
+    """Merge spans of days that touch, within each series.
+
+    Parameters
+    ----------
+    series : array_like of int
+        What the spans belong to; spans of different series never merge.
+    start, end : array_like of float
+        First and last day; an `end` that is NaN has no end.
+    gap : float
+        A span that starts at most so many days after the end so far continues the episode.
+
+    Returns
+    -------
+    order : array of int
+        The spans by series and start.
+    begins : array of int
+        Positions in `order` at which an episode begins.
+
+    Examples
+    --------
+    >>> order, begins = episodes([0, 0, 0], [9, 1, 3], [9, 2, 5], gap=1)
+    >>> order.tolist(), begins.tolist()
+    ([1, 2, 0], [0, 2])
+    """
+    which, first = np.asarray(series, dtype=np.int64), np.asarray(start, dtype=float)
+    if not which.size:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    last = np.asarray(end, dtype=float)
+    last = np.where(np.isnan(last), np.inf, last)
+    order = np.lexsort((last, first, which))
+    which, first, last = which[order], first[order], last[order]
+    other = np.r_[True, which[1:] != which[:-1]]
+    # One running maximum serves all series: each stands above all days of those before it.
+    floor, width = first.min(), np.ptp(np.r_[first, last[np.isfinite(last)]]) + gap + 2
+    height = np.cumsum(other) * 2 * width
+    reach = np.maximum.accumulate(np.minimum(last - floor, width) + height)
+    begins = other | np.r_[True, (first - floor + height)[1:] > reach[:-1] + gap]
+    return order, np.flatnonzero(begins)
