@@ -330,9 +330,9 @@ def _with_treatment_emergence(course: _Course, rules: AdaRules) -> pd.DataFrame:
     """Samples with the flag `treatment_emergent` (missing before infusion and without a baseline)."""
     samples = course.samples
     baseline = _baseline(samples).set_index("subject_id")
-    status = samples["subject_id"].map(baseline["result"])
+    status = samples["subject_id"].map(baseline["result"]).astype(object)
     if rules.missing_baseline == "assume-negative":
-        status = status.fillna("NEG")
+        status = status.where(status.notna(), "NEG")
     boosted = samples["titer"] >= rules.boost_fold * samples["subject_id"].map(baseline["titer"])
     emergent = (samples["result"] == "POS") & ((status == "NEG") | boosted)
     known = samples["post"] & status.notna()
