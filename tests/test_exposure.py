@@ -3,12 +3,13 @@
 import subprocess
 import sys
 from dataclasses import fields
+from itertools import combinations
 from math import exp, log
 
 import numpy as np
 import pytest
 
-from cart7.stats import exposure, trapezoids
+from cart7.stats import exposure, exposure_models, trapezoids
 from cart7.stats.exposure import Choices, examine, nca
 
 # Rises 0, 100, 5000, falls 3000, 1500, 700 (days 0 to 21), then below the limit.
@@ -404,3 +405,66 @@ def test_wrong_arrays_are_refused():
 def test_the_kernel_loads_neither_pandas_nor_scipy():
     code = "import sys, cart7.stats.exposure; print(sorted({'pandas', 'scipy.stats'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_a_dose_proportional_exposure_is_found_so_and_a_flat_one_not():
+    dose = np.repeat([1.0, 4.0, 16.0], 3)
+    wobble = np.tile([0.97, 1.0, 1.04], 3)
+    proportional = exposure_models.dose_proportionality(50 * dose * wobble, dose)
+    assert (proportional.conclusion, proportional.n) == ("proportional", 9)
+    assert proportional.normalised_ratio == pytest.approx(1, abs=1e-12)
+    assert exposure_models.dose_proportionality(50 * wobble, dose).conclusion == "not proportional"
+    noisy = np.array([1, 9, 0.2, 3, 0.1, 8, 30, 0.5, 2])
+    assert exposure_models.dose_proportionality(noisy, dose).conclusion == "inconclusive"
+
+
+def test_missing_exposures_are_left_out_and_too_few_are_inconclusive():
+    found = exposure_models.dose_proportionality([100.0, np.nan, 400.0], [1.0, 2.0, 4.0])
+    assert (found.n, found.slope, found.conclusion) == (2, pytest.approx(1), "inconclusive")
+    assert np.isnan([found.std_err, found.ci_low, found.ci_high]).all()
+    one_level = exposure_models.dose_proportionality([100.0, 200.0, 300.0], [2.0, 2.0, 2.0])
+    assert (one_level.n, np.isnan(one_level.slope), one_level.conclusion) == (3, True, "inconclusive")
+    assert exposure_models.dose_proportionality([], []).n == 0
+
+
+def test_the_exact_rank_test_counts_every_division():
+    """Against all 126 ways to choose 5 of 9, with ties."""
+    values = np.array([1.0, 2, 2, 3, 5, 5, 5, 8, 9])
+    yes = np.array([0, 0, 1, 0, 1, 1, 0, 1, 1])
+    ranks = np.array([1, 2.5, 2.5, 4, 6, 6, 6, 8, 9])
+    sums = np.array([ranks[list(pick)].sum() for pick in combinations(range(9), 5)])
+    seen = ranks[yes == 1].sum()
+    want = 2 * min((sums <= seen).mean(), (sums >= seen).mean())
+    found = exposure_models.exposure_response(values, yes)
+    assert (found.wilcoxon_w, found.wilcoxon_p_value) == (seen - 15, pytest.approx(want, rel=1e-12))
+
+
+def test_a_separated_outcome_has_a_finite_firth_slope():
+    found = exposure_models.exposure_response([10.0, 20, 40, 80, 160, 320], [0, 0, 0, 1, 1, 1])
+    assert 0 < found.firth_slope < 10
+    assert found.spearman_rho == pytest.approx(0.87831, abs=1e-5)
+
+
+def test_an_outcome_that_cannot_be_compared_says_so():
+    same = exposure_models.exposure_response([1.0, 2, 3], [1, 1, 1])
+    assert (np.isnan(same.gm_ratio), same.note) == (True, "the outcome does not vary")
+    single = exposure_models.exposure_response([1.0, 2, 4], [0, 0, 1])
+    assert np.isnan(single.ci_low)
+    assert single.pooled_ci_low < single.gm_ratio < single.pooled_ci_high
+    assert "no Welch interval" in single.note
+    flat = exposure_models.exposure_response([2.0, 2, 2, 2], [0, 0, 1, 1])
+    assert (flat.gm_ratio, flat.wilcoxon_p_value) == (1, 1)
+    assert np.isnan([flat.firth_slope, flat.kendall_tau]).all()
+
+
+def test_exposures_and_doses_must_be_above_0():
+    with pytest.raises(ValueError, match=r"values must be above 0 .* got 0"):
+        exposure_models.dose_proportionality([0.0, 1], [1.0, 2])
+    with pytest.raises(ValueError, match=r"dose must be above 0 .* got -1"):
+        exposure_models.dose_proportionality([1.0, 1], [-1.0, 2])
+    with pytest.raises(ValueError, match="both sides of 1"):
+        exposure_models.dose_proportionality([1.0], [1.0], limits=(1.1, 1.2))
+    with pytest.raises(ValueError, match="conf_level must be strictly"):
+        exposure_models.exposure_response([1.0], [1.0], conf_level=1)
+    with pytest.raises(ValueError, match="as long as each other"):
+        exposure_models.exposure_response([1.0, 2], [1.0])

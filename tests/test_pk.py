@@ -25,9 +25,10 @@ def samples(subject="001", assay="QPCR", infusion_no=1, days=None, values=None, 
     """One profile: 0, 100, 5000, 3000, 1500, 700 and below the limit on day 28."""
     days = [0, 3, 7, 10, 14, 21, 28] if days is None else days
     values = [0, 100, 5000, 3000, 1500, 700, None] if values is None else values
+    numbers = np.array([np.nan if value is None else value for value in values], dtype=float)
     columns = {
-        "subject_id": subject, "infusion_no": infusion_no, "assay": assay, "day": days, "value": values,
-        "blq": ["BLQ" if value is None else None for value in values], "lloq": 50.0, "unit": "copies/ug",
+        "subject_id": subject, "infusion_no": infusion_no, "assay": assay, "day": days, "value": numbers,
+        "blq": ["BLQ" if value is None else "" for value in values], "lloq": 50.0, "unit": "copies/ug",
     }  # fmt: skip
     return pd.DataFrame({**columns, **more})
 
@@ -94,7 +95,7 @@ def test_records_and_frames_give_the_same():
     frame = samples()
     same = [
         records.KineticSample(
-            subject_id="001", infusion_no=1, assay="QPCR", day=float(row.day), blq=row.blq, lloq=50.0,
+            subject_id="001", infusion_no=1, assay="QPCR", day=float(row.day), blq=row.blq or None, lloq=50.0,
             value=None if row.blq else row.value, unit="copies/ug",
         )
         for row in frame.astype(object).where(frame.notna(), None).itertuples()
@@ -144,7 +145,7 @@ def test_a_bad_profile_keeps_its_row_and_leaves_the_others_alone(code):
 
 
 def test_no_samples_and_nothing_quantifiable_are_different():
-    table = tables(samples(values=[None] * 7), samples("002", values=[np.nan] * 7).assign(blq=None))
+    table = tables(samples(values=[None] * 7), samples("002", values=[np.nan] * 7))
     found = sound(pk.nca(table)).subjects
     assert found["note"].tolist() == ["NO_QUANT", "NO_SAMPLES"]
     assert found["auc_window"].tolist()[0] == 0
@@ -383,7 +384,7 @@ def events(*rows):
 
 
 def test_persistence_counts_quantifiable_of_sampled_at_each_scheduled_visit():
-    late = visits("002", values=[0, 100, 5000, 3000, np.nan, 700, 60]).assign(blq=None)
+    late = visits("002", values=[0, 100, 5000, 3000, np.nan, 700, 60])
     found = sound(pk.persistence(tables(visits(), late), PEOPLE, events(("001", "DEATH", 27)))).summary
     at_28 = row_of(found, visit="D28", group="ALL")
     assert at_28[["n_infused", "n_sampled", "n_quantifiable", "estimate"]].tolist() == [3, 2, 1, 0.5]

@@ -1,7 +1,8 @@
 """Cellular kinetics: how far the CAR-T cells expand, how long they persist, and for whom.
 
 Here: the exposure parameters of each profile (`nca`), their summary by dose level (`exposure`),
-detection by visit and time to loss (`persistence`), time above a threshold (`time_above`). Not here: the
+detection by visit and time to loss (`persistence`), time above a threshold (`time_above`), and exposure
+against dose and outcome (`dose_proportionality`, `exposure_response`, from stats). Not here: the
 trapezoids and slopes themselves (stats.exposure), baselines and windows (derive), drawing
 (report.figures_kinetics).
 """
@@ -41,11 +42,13 @@ from cart7.kinetic_rows import (
 from cart7.results import EndpointResult
 from cart7.stats import exposure as kernel
 from cart7.stats import summaries
+from cart7.stats.exposure_models import dose_proportionality, exposure_response
 from cart7.stats.nca_choices import Choices
 
 __all__ = [
     "PPTESTCD", "BlqRules", "ExposureResult", "LambdaZRules", "NcaResult", "NcaRules", "PersistenceResult",
-    "TimeAboveResult", "exposure", "nca", "persistence", "time_above",
+    "TimeAboveResult", "dose_proportionality", "exposure", "exposure_response", "nca", "persistence",
+    "time_above",
 ]  # fmt: skip
 
 BlqRule: TypeAlias = Literal["keep", "drop", "half-lloq"] | float

@@ -244,6 +244,75 @@ def test_time_above_a_threshold_equals_pknca(samples):
     assert n == 416
 
 
+def trial():
+    people = pd.read_csv(DATA / "trial9_subjects.csv")
+    return people.merge(pd.read_csv(DATA / "trial9_parameters.csv")[["subject", "CMAX", "AUC0_28"]])
+
+
+def test_the_power_model_equals_lm():
+    """2 exposures x planned level and cells given; 90 and 95 %, limits 0.80-1.25 and 0.50-2.00."""
+    expected = pd.read_csv(DATA / "expected_dose_exposure.csv")
+    expected = expected[expected["analysis"] == "power_model"].set_index(
+        ["response", "covariate", "statistic"]
+    )
+    words = {
+        "n": "n", "slope": "slope", "slope_se": "std_err", "intercept": "intercept",
+        "residual_sd": "residual_sd", "r_squared": "r_squared", "dose_ratio": "dose_ratio",
+        "ratio_of_dose_normalised_means": "normalised_ratio",
+    }  # fmt: skip
+    n = 0
+    for response in ("CMAX", "AUC0_28"):
+        for covariate in ("dose_level", "dose_1e6_cells"):
+            want = expected.loc[(response, covariate), "value"]
+            for level, limits, name in ((0.90, (0.80, 1.25), "080_125"), (0.95, (0.50, 2.00), "050_200")):
+                found = pk.dose_proportionality(
+                    trial()[response], trial()[covariate], conf_level=level, limits=limits
+                )
+                ends = {f"slope_ci{100 * level:.0f}_lo": "ci_low", f"slope_ci{100 * level:.0f}_hi": "ci_high"}
+                ends |= {f"smith_lo_{name}": "smith_low", f"smith_hi_{name}": "smith_high"}
+                for theirs, ours in {**words, **ends}.items():
+                    assert getattr(found, ours) == pytest.approx(want[theirs], rel=1e-8)
+                    n += 1
+                assert found.conclusion == "inconclusive"
+    assert n == 96
+
+
+def test_exposure_against_response_equals_r():
+    """Welch and pooled t, exact Wilcoxon, Firth logistic (brglm2) on response; correlations with CRS grade."""
+    expected = pd.read_csv(DATA / "expected_dose_exposure.csv")
+    expected = expected[expected["analysis"] != "power_model"].set_index(
+        ["response", "analysis", "statistic"]
+    )
+    ours = {
+        ("gm_ratio_responder", "ratio"): "gm_ratio",
+        ("gm_ratio_responder", "welch_ci95_lo"): "ci_low",
+        ("gm_ratio_responder", "welch_ci95_hi"): "ci_high",
+        ("gm_ratio_responder", "welch_df"): "welch_df",
+        ("gm_ratio_responder", "welch_p"): "welch_p_value",
+        ("gm_ratio_responder", "pooled_ci95_lo"): "pooled_ci_low",
+        ("gm_ratio_responder", "pooled_ci95_hi"): "pooled_ci_high",
+        ("wilcoxon_exact", "W"): "wilcoxon_w",
+        ("wilcoxon_exact", "p"): "wilcoxon_p_value",
+        ("firth_logistic", "slope"): "firth_slope",
+        ("firth_logistic", "slope_se"): "firth_std_err",
+        ("firth_logistic", "intercept"): "firth_intercept",
+    }
+    n = 0
+    for response in ("CMAX", "AUC0_28"):
+        found = pk.exposure_response(trial()[response], trial()["responder"])
+        graded = pk.exposure_response(trial()[response], trial()["crs_grade"])
+        for (analysis, statistic), name in ours.items():
+            want = expected.loc[(response, analysis, statistic), "value"]
+            assert getattr(found, name) == pytest.approx(want, rel=1e-7), name
+            n += 1
+        rho = expected.loc[(response, "spearman", "rho"), "value"]
+        tau = expected.loc[(response, "kendall_tau_b", "tau"), "value"]
+        assert (graded.spearman_rho, graded.kendall_tau) == (pytest.approx(rho), pytest.approx(tau))
+        assert np.isnan([graded.gm_ratio, graded.wilcoxon_w, graded.firth_slope]).all()
+        n += 2
+    assert n == len(expected) == 28
+
+
 def test_a_thousand_profiles_equal_noncompart():
     """17 profiles have a value below the limit between quantifiable ones, where log-down areas differ by rule."""
     simulated = pd.read_csv(DATA / "perf_profiles.csv")
