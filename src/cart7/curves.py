@@ -153,7 +153,9 @@ class KaplanMeierResult:
     @cached_property
     def curve(self) -> pd.DataFrame:
         """Steps by group: time, n_risk, n_event, n_censor, survival, std_err, ci_low, ci_high."""
-        return results.concat([curve_frame(fit) for fit in self.fits], ())
+        return results.concat(
+            [pd.DataFrame({"group": fit.group, **curve_columns(fit)}) for fit in self.fits], ()
+        )
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -735,15 +737,12 @@ def number_text(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
-def curve_frame(fit: Fit) -> pd.DataFrame:
-    """Columns of `KaplanMeierResult.curve` for one group."""
+def curve_columns(fit: Fit) -> dict[str, Any]:
+    """Columns of `KaplanMeierResult.curve` for one group, without the group."""
     low, high = (side[1:] for side in fit.limits)
     steps = fit.steps
-    return pd.DataFrame(
-        {"group": fit.group, "time": steps.time, "n_risk": steps.n_risk, "n_event": steps.n_event,
-         "n_censor": steps.n_censor, "survival": steps.survival, "std_err": steps.std_err,
-         "ci_low": low, "ci_high": high}
-    )  # fmt: skip
+    return {"time": steps.time, "n_risk": steps.n_risk, "n_event": steps.n_event, "n_censor": steps.n_censor,
+            "survival": steps.survival, "std_err": steps.std_err, "ci_low": low, "ci_high": high}  # fmt: skip
 
 
 def _incidence_frame(label: str, found: competing_risks.Incidence, conf_level: float) -> pd.DataFrame:

@@ -8,6 +8,7 @@ rules on bare arrays (stats.event_times), which rows of a study count (`historie
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -365,7 +366,7 @@ def endpoint_table(
         changes=_changes(study, derived, list(plans)),
         curves=results.concat([cell.curve(key) for key, cell in cells], ()),
         strategies=plans,
-        reasons=pd.DataFrame([{name: why for name, (_, why) in cell.columns().items()} for _, cell in cells]),
+        reasons=pd.DataFrame([{name: why for name, (_, why) in cell.columns.items()} for _, cell in cells]),
     )
 
 
@@ -453,7 +454,7 @@ def _counts(found: pd.DataFrame) -> dict[str, int]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Cell:
     """One endpoint, strategy and group: its counts and its curve, with usual and with exact limits."""
 
@@ -469,6 +470,7 @@ class _Cell:
         exact = replace(usual, conf_type="bpcp") if 0 < usual.steps.n <= SMALL else None
         return cls(counts=_counts(found), usual=usual, exact=exact, rules=rules)
 
+    @cached_property
     def columns(self) -> dict[str, tuple[Any, str]]:
         """Columns of the summary after endpoint, strategy and group, each with why it may be missing."""
         rules, rule = self.rules, self.rules.quantile_rule
@@ -488,7 +490,7 @@ class _Cell:
     def row(self) -> dict[str, Any]:
         """The row of the summary after endpoint, strategy and group."""
         rules = self.rules
-        values = {name: value for name, (value, _) in self.columns().items()}
+        values = {name: value for name, (value, _) in self.columns.items()}
         return {**values, "conf_level": rules.conf_level, "method": curves.METHODS[rules.conf_type],
                 "note": self.note()}  # fmt: skip
 
@@ -502,12 +504,10 @@ class _Cell:
 
     def curve(self, key: Mapping[str, str]) -> pd.DataFrame:
         """The steps for a figure, with exact limits beside the usual ones."""
-        frame = curves.curve_frame(self.usual).drop(columns="group")
-        low, high = (np.full(len(frame) + 1, np.nan),) * 2 if self.exact is None else self.exact.limits
-        frame["bpcp_low"], frame["bpcp_high"] = low[1:], high[1:]
-        for place, (name, word) in enumerate(key.items()):
-            frame.insert(place, name, word)
-        return frame
+        columns = curves.curve_columns(self.usual)
+        none = np.full(self.usual.steps.time.size + 1, np.nan)
+        low, high = (none, none) if self.exact is None else self.exact.limits
+        return pd.DataFrame({**key, **columns, "bpcp_low": low[1:], "bpcp_high": high[1:]})
 
 
 def _median(fit: Fit | None, names: Sequence[str], rule: str) -> dict[str, tuple[Any, str]]:

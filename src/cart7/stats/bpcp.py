@@ -131,12 +131,7 @@ def _limits(steps: Curve, alpha: float, *, midp: bool, exact: bool) -> tuple[Flo
     Where U is 1 or L is 0 the mixture has half its mass there: a limit is that value, or the
     quantile of the other part at twice the probability.
     """
-    runs = [np.arange(n, n - d, -1.0) for n, d in zip(steps.n_risk, steps.n_event, strict=True)]
-    product = _Product(
-        rates=np.concatenate([*runs, np.zeros(0)]),
-        n_rates=np.append(0, np.cumsum(steps.n_event)),
-        n_next=np.append(steps.n_observed, 0),
-    )
+    product = _product(steps)
     lower, upper = np.flatnonzero(product.n_next > 0), np.flatnonzero(product.n_rates > 0)
     low_at, of_l = np.full(lower.size, alpha / 2), np.ones(lower.size)
     high_at, of_u = np.full(upper.size, 1 - alpha / 2), np.ones(upper.size)
@@ -156,6 +151,15 @@ def _limits(steps: Curve, alpha: float, *, midp: bool, exact: bool) -> tuple[Flo
     low, high = np.zeros(product.n_next.size), np.ones(product.n_next.size)
     low[lower], high[upper] = found[: lower.size], found[lower.size :]
     return low, high
+
+
+def _product(steps: Curve) -> _Product:
+    runs = [np.arange(n, n - d, -1.0) for n, d in zip(steps.n_risk, steps.n_event, strict=True)]
+    return _Product(
+        rates=np.concatenate([*runs, np.zeros(0)]),
+        n_rates=np.append(0, np.cumsum(steps.n_event)),
+        n_next=np.append(steps.n_observed, 0),
+    )
 
 
 def _moments(steps: Curve) -> tuple[Floats, Floats]:
