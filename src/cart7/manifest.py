@@ -72,15 +72,16 @@ def results_csv(long: pd.DataFrame) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(results.LONG_COLUMNS)
-    for row in sorted_rows(long).itertuples(index=False):
-        writer.writerow(
-            [_number_text(item) if isinstance(item, float) else _harmless(str(item)) for item in row]
-        )
+    cells = [_cell_texts(sorted_column.tolist(), name) for name, sorted_column in sorted_rows(long).items()]
+    writer.writerows(zip(*cells, strict=True))
     return out.getvalue().encode("utf-8")
 
 
-def _number_text(value: float) -> str:
-    return "" if np.isnan(value) else repr(value)
+def _cell_texts(values: list[Any], name: object) -> list[str]:
+    if name == "value":
+        return ["" if value != value else repr(value) for value in values]
+    harmless = {word: _harmless(word) for word in set(values)}
+    return [harmless[word] for word in values]
 
 
 def _harmless(text: str) -> str:
@@ -95,16 +96,18 @@ def _harmless(text: str) -> str:
 
 
 def results_json(long: pd.DataFrame) -> bytes:
-    """Long rows as JSON, missing as null."""
-    rows = [
-        {name: (None if isinstance(item, float) and np.isnan(item) else item)
-         for name, item in zip(results.LONG_COLUMNS, row, strict=True)}
-        for row in sorted_rows(long).itertuples(index=False, name=None)
-    ]  # fmt: skip
-    text = json.dumps(
-        {"schema": RESULTS_SCHEMA, "results": rows}, ensure_ascii=False, allow_nan=False, indent=0
+    """Long rows as JSON, one a line, missing as null."""
+    rows = sorted_rows(long)
+    values = [None if value != value else value for value in rows["value"].tolist()]
+    cells = zip(
+        *(values if name == "value" else rows[name].tolist() for name in results.LONG_COLUMNS), strict=True
     )
-    return (text + "\n").encode("utf-8")
+    lines = [_JSON.encode(dict(zip(results.LONG_COLUMNS, row, strict=True))) for row in cells]
+    head = f'{{"schema": {json.dumps(RESULTS_SCHEMA)}, "results": [\n'
+    return (head + ",\n".join(lines) + "\n]}\n").encode("utf-8")
+
+
+_JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
 
 def write_report(

@@ -143,29 +143,33 @@ def long_rows(
     units, reasons = units or {}, reasons or {}
     key = {"analysis": analysis, "param": param, "timepoint": timepoint, "population": population,
            "group": group, "subject_id": subject_id}  # fmt: skip
-    key_columns = {name: _per_row(value, frame) for name, value in key.items()}
+    if not len(stats) or not len(frame):
+        return pd.DataFrame(columns=list(LONG_COLUMNS))
+    notes = _per_row(frame["note"], frame) if "note" in frame.columns else _per_row("", frame)
     blocks = []
     for stat in stats:
         values, texts = _value_and_text(frame[stat])
-        missing = np.isnan(values) & (texts == "")
-        note = _why_missing(frame, reasons.get(stat, ""))
+        wordless = texts == ""
         ways = method.get(stat, "") if isinstance(method, Mapping) else method
-        unit = _per_row(units.get(stat, "1"), frame)
+        unit = np.where(wordless, _per_row(units.get(stat, "1"), frame), "")
+        why = _why_missing(notes, _per_row(reasons.get(stat, ""), frame))
+        note = np.where(np.isnan(values) & wordless, why, "")
         blocks.append(
-            pd.DataFrame(
-                {**key_columns, "stat": stat, "value": values, "text": texts,
-                 "unit": np.where(texts == "", unit, ""), "method": _per_row(ways, frame),
-                 "note": np.where(missing, note, "")},
-                columns=list(LONG_COLUMNS),
-            )
-        )  # fmt: skip
-    return pd.concat(blocks, ignore_index=True) if blocks else pd.DataFrame(columns=list(LONG_COLUMNS))
+            (np.full(len(frame), stat, dtype=object), values, texts, unit, _per_row(ways, frame), note)
+        )
+    columns = {name: np.tile(_per_row(value, frame), len(stats)) for name, value in key.items()}
+    unfolded = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
+    return pd.DataFrame(columns | dict(zip(LONG_COLUMNS[len(key) :], unfolded, strict=True)))
 
 
 def _per_row(value: str | pd.Series, frame: pd.DataFrame) -> np.ndarray:
     if isinstance(value, str):
         return np.full(len(frame), value, dtype=object)
-    return np.array(["" if pd.isna(word) else str(word) for word in value.tolist()], dtype=object)
+    words = np.empty(len(value), dtype=object)
+    words[:] = [
+        word if isinstance(word, str) else "" if pd.isna(word) else str(word) for word in value.tolist()
+    ]
+    return words
 
 
 def _value_and_text(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
@@ -183,9 +187,7 @@ def _value_and_text(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     return values, texts
 
 
-def _why_missing(frame: pd.DataFrame, reason: str | pd.Series) -> np.ndarray:
-    notes = _per_row(frame["note"], frame) if "note" in frame.columns else _per_row("", frame)
-    given = _per_row(reason, frame)
+def _why_missing(notes: np.ndarray, given: np.ndarray) -> np.ndarray:
     chosen = np.where(given != "", given, notes)
     return np.where(chosen == "", "not available", chosen)
 
@@ -195,9 +197,8 @@ def long_frame(blocks: Sequence[pd.DataFrame]) -> pd.DataFrame:
     frame = concat([block for block in blocks if len(block)], LONG_COLUMNS)
     if not len(frame):
         frame = pd.DataFrame(columns=list(LONG_COLUMNS))
-    for name in LONG_COLUMNS:
-        frame[name] = frame[name].astype("float64" if name == "value" else object)
-    return frame[list(LONG_COLUMNS)]
+    kinds = {name: "float64" if name == "value" else object for name in LONG_COLUMNS}
+    return frame[list(LONG_COLUMNS)].astype(kinds)
 
 
 def check(long: pd.DataFrame) -> list[str]:
