@@ -141,6 +141,12 @@ def test_below_the_limit_counts_as_zero_or_as_half_the_limit():
     assert half.loc["D14", ["value", "log_value", "blq"]].tolist() == [1, 1, True]
 
 
+def test_a_column_of_true_and_false_flags_what_is_true():
+    table = visits((-1, 800), (14, 40), (28, 40), blq=[False, False, True])
+    assert table["blq"].tolist() == [False, False, True]
+    assert table["value"].tolist() == [800, 40, 0]
+
+
 def test_a_value_at_the_limit_is_not_below_it():
     assert not visits((14, 1.0)).loc["D14", "blq"]
     assert visits((14, 0.999)).loc["D14", "blq"]
@@ -385,6 +391,16 @@ def test_samples_after_transplantation_or_new_therapy_do_not_count_but_those_of_
     result = depletion(samples(*points), SUBJECTS, event("HSCT", 45), parameter="CD7POS_ABS")
     assert result.excluded["reason"].tolist() == ["after HSCT or NEW_THERAPY"] * 2
     assert result.samples["day"].tolist() == [-1, 14, 45, 60, 90]
+
+
+def test_samples_before_infusion_that_are_no_baseline_are_listed():
+    frame = samples((-12, 700), (-7, 640), (-3, 90), (-1, 30), (14, 3), (21, np.nan))
+    result = depletion(frame, SUBJECTS, lymphodepletion=LD, parameter="CD7POS_ABS")
+    assert result.excluded.set_index("row")["reason"].to_dict() == {
+        1: "before infusion and not the baseline sample",
+        3: "before infusion and not the baseline sample",
+        6: "value missing",
+    }
 
 
 def test_the_area_on_paper():

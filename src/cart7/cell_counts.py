@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from cart7 import derive, records, results
@@ -72,7 +73,9 @@ def read(
     fill = ("parameter", "value", "day", "sample_date", "blq", "lloq", "nominal_day", "nominal_label", "unit")
     frame = records.to_frame(pd_samples, "pd", needs=needs, fill=fill)
     frame = _of_parameter(derive.with_day(frame, people, date="sample_date"), parameter)
-    below = (frame["blq"].notna() | (frame["value"] < frame["lloq"])).astype(bool)
+    # A column of True and False is text by now; any other word means below the limit.
+    flagged = frame["blq"].notna() & (frame["blq"] != "False")
+    below = (flagged | (frame["value"] < frame["lloq"])).astype(bool)
     reason = first_reason(
         (~frame["subject_id"].isin(people["subject_id"]), "not a subject of this analysis"),
         (frame["parameter"].isna(), "parameter missing"),
@@ -172,3 +175,10 @@ def of_subjects(baseline: Baselines, ids: pd.Index) -> pd.DataFrame:
         missing, (below, "baseline below the limit"), (own["value"] <= 0, "baseline is 0")
     )
     return own.assign(reference=own["value"].where(own["why_not"] == ""))
+
+
+def early_samples(used: pd.DataFrame, baselines: Sequence[Baselines], own: pd.DataFrame) -> pd.DataFrame:
+    """Samples before infusion, or up to the baseline sample, that are no baseline: as excluded."""
+    early = (used["day"] < 0) | (used["day"] <= used["subject_id"].map(own["day"]))
+    taken = used.index.isin(np.concatenate([baseline.samples.index for baseline in baselines]))
+    return results.excluded_rows(used[early & ~taken], "pd", "before infusion and not the baseline sample")

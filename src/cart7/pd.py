@@ -357,9 +357,10 @@ def depletion(
     course = _course(pd_samples, subjects, parameter, rules, labelled=False)
     used, late = cell_counts.before_censoring(course, events, rules.censor_at)
     ids = pd.Index(course.people["subject_id"], name="subject_id")
-    own = cell_counts.of_subjects(cell_counts.baselines(course, lymphodepletion, rules.baseline), ids)
+    first = cell_counts.baselines(course, lymphodepletion, rules.baseline)
     before_ld = cell_counts.baselines(course, lymphodepletion, "last-before-lymphodepletion")
-    pre_ld = cell_counts.of_subjects(before_ld, ids)
+    own, pre_ld = cell_counts.of_subjects(first, ids), cell_counts.of_subjects(before_ld, ids)
+    early = cell_counts.early_samples(used, (first, before_ld), own)
     table = pd.DataFrame(
         {"baseline": own["value"], "baseline_day": own["day"], "baseline_pre_ld": pre_ld["value"]}
     )
@@ -373,7 +374,7 @@ def depletion(
     return DepletionResult(
         subjects=table[order].reset_index(),
         summary=_endpoint_summary(table, course.people, by),
-        excluded=results.concat([course.excluded, late], results.EXCLUDED_COLUMNS),
+        excluded=results.concat([course.excluded, early, late], results.EXCLUDED_COLUMNS),
         rules=rules,
         population=derive.population(course.people),
         parameter=parameter,
