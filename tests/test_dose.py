@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from cart7 import dose, results
 from cart7.dose import CellDoseRules, Criterion, Desirability, Gates, ScoreRules
+from cart7.dose.verdict import LevelNumbers, judge_levels
 from cart7.errors import DataError
 from cart7.examples import STUDY_FOLDER
 from cart7.records import ProductBag, Subject
@@ -596,6 +597,23 @@ def test_the_long_form_has_scores_and_the_recommended_level():
     assert none.loc[none["stat"] == "recommended_level", "note"].tolist() == ["no admissible level"]
 
 
+def test_trials_judged_together_are_judged_as_each_alone():
+    events = np.random.default_rng(5).integers(0, 4, size=(800, 3))
+    areas = np.random.default_rng(6).normal(11.5, 0.6, size=(800, 3, 3))
+    three = np.full((800, 3), 3.0)
+    squares = ((areas - areas.mean(axis=2, keepdims=True)) ** 2).sum(axis=2)
+    rates = dict.fromkeys(NAMES, (events, three))
+    together = judge_levels(
+        LevelNumbers(rates=rates, logs={"log_auc": (three, areas.mean(axis=2), squares)}), rules()
+    )
+    for trial in (0, 399, 799):
+        table = counts(**dict.fromkeys(NAMES, events[trial]))
+        alone = scored(table, exposures({level: np.exp(areas[trial, level - 1]) for level in (1, 2, 3)}))
+        np.testing.assert_allclose(together.scores[trial], alone.summary["expected_score"], rtol=1e-12)
+        chosen = together.recommended[trial]
+        assert alone.recommended_level == (None if chosen < 0 else chosen + 1)
+
+
 def test_the_figure_is_drawn_from_the_result():
     import matplotlib
 
@@ -804,3 +822,23 @@ def test_overall_desirability_is_a_weighted_geometric_mean():
 def test_the_gates_of_the_contract_are_the_defaults():
     assert Gates().model_dump() == {"phi_t": 0.3, "c_t": 0.95, "phi_e": 0.2, "c_e": 0.9, "min_n": 3,
                                     "toxicity": "dlt", "response": "orr"}  # fmt: skip
+
+
+def test_levels_stay_whole_numbers_when_a_subject_has_none():
+    people = PEOPLE.assign(dose_level=[1, 1, None, 2, 2, 2])
+    found = dose.evidence(people, **endpoint_results())
+    assert (found.counts["dose_level"].dtype, found.exposures["dose_level"].dtype) == ("int64", "int64")
+    result = recommended(people=people, cell_dose=received([0.5, 0.5, 1.0, 1.0, 1.0, math.nan]))
+    assert result.recommended_level in (1, 2)
+    level = result.received.subjects.drop_duplicates("subject_id")["dose_level"]
+    assert level.tolist()[:5] == [1, 1, 2, 2, 2]
+    assert pd.isna(level.tolist()[5])
+
+
+def test_the_expected_loss_is_least_at_the_level_with_the_highest_mean_score():
+    ranks = scored().ranks
+    best = ranks.loc[ranks["expected_loss"].idxmin(), "dose_level"]
+    assert best == scored().best_level
+    assert np.allclose(ranks[["rank_1", "rank_2", "rank_3"]].sum(axis=1), 1.0)
+    assert np.allclose(ranks["rank_1"], scored().summary["prob_best"])
+    assert (ranks["expected_loss_mcse"] < 0.002).all()

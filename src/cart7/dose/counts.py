@@ -210,7 +210,10 @@ def judge(
 
 def count(judged: pd.DataFrame, level: "pd.Series[Any]", levels: Sequence[Level]) -> Evidence:
     """Counts and exposures of the judged values at the levels given by subject_id."""
-    placed = judged.assign(dose_level=judged["subject_id"].map(level.to_dict()).astype(object))
+    known = level.to_dict()
+    placed = judged.assign(
+        dose_level=pd.Series([known[subject] for subject in judged["subject_id"]], dtype=object)
+    )
     nowhere = placed["dose_level"].isna()
     placed["note"] = placed["note"].mask(nowhere & (placed["note"] == ""), "no dose level")
     used = placed[placed["value"].notna() & ~nowhere]
@@ -228,7 +231,7 @@ def count(judged: pd.DataFrame, level: "pd.Series[Any]", levels: Sequence[Level]
     exposures = areas[["criterion", "dose_level", "subject_id", "value"]].reset_index(drop=True)
     exposures["dose_level"] = level_column(exposures["dose_level"].tolist())
     idle = placed[placed["note"] != ""]
-    placed["dose_level"] = level_column([None if pd.isna(x) else x for x in placed["dose_level"].tolist()])
+    placed["dose_level"] = level_column(placed["dose_level"].tolist())
     return Evidence(
         counts=counts,
         exposures=exposures,

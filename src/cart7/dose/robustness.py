@@ -45,9 +45,11 @@ def ranks(data: LevelData, draws: Draws, verdict: Verdict) -> pd.DataFrame:
     levels = [level for level, flag in zip(data.levels, verdict.ranked, strict=True) if flag]
     table = pd.DataFrame({"dose_level": level_column(levels)})
     if not levels:
-        return table.assign(expected_loss=pd.Series(dtype="float64"))
+        return table.assign(expected_loss=np.empty(0), expected_loss_mcse=np.empty(0))
     scores = draws.scores[:, verdict.ranked]
-    table["expected_loss"] = (scores.max(axis=1, keepdims=True) - scores).mean(axis=0)
+    loss = scores.max(axis=1, keepdims=True) - scores
+    table["expected_loss"] = loss.mean(axis=0)
+    table["expected_loss_mcse"] = loss.std(axis=0) / np.sqrt(len(loss))
     for rank, share in enumerate(kernel.rank_shares(scores).T, start=1):
         table[f"rank_{rank}"] = share
     return table

@@ -51,8 +51,8 @@ class DoseScore(EndpointResult):
         criterion, weight_low, weight_high, best_level, recommended_level: where one weight, as a share of 1,
         changes the choice (steps of 0.01; the other weights keep their proportions).
     ranks : DataFrame
-        dose_level, expected_loss (of score, against the best in each draw), rank_1, rank_2, ... (shares of
-        draws); admissible levels with a score.
+        dose_level, expected_loss (of score, against the best in each draw), expected_loss_mcse, rank_1,
+        rank_2, ... (shares of draws); admissible levels with a score.
     smaa : Smaa or None
         Acceptability of the levels of `ranks` under uniform weights on the scored criteria.
     subjects : DataFrame

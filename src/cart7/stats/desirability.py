@@ -27,6 +27,7 @@ _WEIGHT: Array = _STEP * np.pi * np.cosh(_GRID) * _FROM_LEFT * _FROM_RIGHT
 # Panels end here, so that no peak falls between nodes: posterior standard deviations from the mean of a
 # rate; for a Student mean, u where (mean - centre) / scale = sinh(u).
 _RATE_CUTS = np.array([-8.0, -3.0, -1.0, 1.0, 3.0, 8.0])
+_BLOCK = 2_000  # posteriors integrated at once: a thousand nodes each
 _MEAN_CUTS = np.array([-16.0, -8.0, -4.0, -2.0, 0.0, 2.0, 4.0, 8.0, 16.0])
 # The same for the least of several desirabilities: posterior probabilities.
 _CUT_PROBABILITIES = np.array([1e-12, 1e-6, 0.001, 0.05, 0.5, 0.95, 0.999, 1 - 1e-6, 1 - 1e-12])
@@ -225,6 +226,11 @@ class BetaPosterior:
     b: Array
 
     @property
+    def parameters(self) -> tuple[Array, ...]:
+        """The arrays it is made of."""
+        return (self.a, self.b)
+
+    @property
     def mean(self) -> Array:
         """Posterior mean."""
         return self.a / (self.a + self.b)
@@ -273,6 +279,11 @@ class StudentPosterior:
     centre: Array
     scale: Array
     df: Array
+
+    @property
+    def parameters(self) -> tuple[Array, ...]:
+        """The arrays it is made of."""
+        return (self.centre, self.scale, self.df)
 
     @property
     def mean(self) -> Array:
@@ -430,6 +441,8 @@ def expected_power(shape: Shape, posterior: Posterior, power: ArrayLike = 1.0) -
     powers = np.asarray(power, dtype=float)
     if not (powers >= 0).all():
         raise ValueError(f"power must be >= 0, got {power!r}")
+    if posterior.mean.size > _BLOCK:
+        return _in_blocks(shape, posterior, powers)
     given = np.atleast_1d(powers)
     exponents = np.where(given > 0, given, 1.0)
     left, right = shape.plateau
@@ -446,6 +459,18 @@ def expected_power(shape: Shape, posterior: Posterior, power: ArrayLike = 1.0) -
     expected = np.where(np.isnan(posterior.mean)[..., None], np.nan, np.clip(expected, 0.0, 1.0))
     expected = np.where(given > 0, expected, 1.0)
     return expected[..., 0] if powers.ndim == 0 else expected
+
+
+def _in_blocks(shape: Shape, posterior: Posterior, powers: Array) -> Array:
+    """The same for many posteriors: each distinct one once, a block of them at a time."""
+    parts = np.stack([part.ravel() for part in posterior.parameters])
+    distinct, back = np.unique(parts, axis=1, return_inverse=True)
+    blocks = [
+        expected_power(shape, type(posterior)(*distinct[:, start : start + _BLOCK]), powers)
+        for start in range(0, distinct.shape[1], _BLOCK)
+    ]
+    found = np.concatenate(blocks)[back.ravel()]
+    return found.reshape(posterior.mean.shape + powers.shape)
 
 
 def _slope(slope: Slope, posterior: Posterior, exponents: Array) -> Array:
