@@ -36,6 +36,7 @@ __all__ = [
     "best_overall",
     "classify_leukaemia",
     "classify_lugano",
+    "compare",
     "objective_response",
     "posterior",
     "trend",
@@ -403,6 +404,45 @@ def objective_response(
         rules=rules,
         population=derive.population(course.subjects),
     )
+
+
+def compare(x1: int, n1: int, x2: int, n2: int, *, conf_level: float = 0.95) -> pd.DataFrame:
+    """Two response rates side by side: every interval of the difference and every exact test.
+
+    Parameters
+    ----------
+    x1, n1, x2, n2 : int
+        Responders, of subjects, in each group; the difference is group 1 less group 2.
+    conf_level : float, default 0.95
+        Two-sided level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        method, estimate (difference of fractions), ci_low, ci_high, p_value (two-sided): one row per
+        interval, then one per test; an interval has no p-value and a test no limits.
+
+    Raises
+    ------
+    ValueError
+        For counts that are not whole or outside ``0..n``, or a level outside (0, 1).
+
+    Examples
+    --------
+    >>> table = compare(7, 9, 3, 9).set_index("method")
+    >>> f"{table.loc['newcombe', 'ci_low']:.3f}, p {table.loc['fisher', 'p_value']:.3f}"
+    '-0.007, p 0.153'
+    """
+    counts = x1, n1, x2, n2
+    rows: list[tuple[str, npt.ArrayLike, npt.ArrayLike, npt.ArrayLike]] = []
+    for method in proportions.DIFFERENCE_METHODS:
+        low, high = proportions.difference_interval(*counts, method=method, conf_level=conf_level)
+        rows.append((method, low, high, np.nan))
+    for method in proportions.COMPARE_METHODS:
+        rows.append((method, np.nan, np.nan, proportions.compare_test(*counts, method=method)))
+    table = pd.DataFrame(rows, columns=["method", "ci_low", "ci_high", "p_value"])
+    table.insert(1, "estimate", x1 / n1 - x2 / n2 if n1 and n2 else np.nan)
+    return table.astype(dict.fromkeys(["estimate", "ci_low", "ci_high", "p_value"], "float64"))
 
 
 # ------------------------------------------------------------------------- response at a visit

@@ -119,3 +119,71 @@ def test_posterior_probabilities_equal_r_for_three_priors():
     np.testing.assert_allclose(uniform.low, rows["cri95_lower_uniform"], rtol=0, atol=ROUNDING)
     np.testing.assert_allclose(uniform.high, rows["cri95_upper_uniform"], rtol=0, atol=ROUNDING)
     assert len(rows) == 216
+
+
+# -------------------------------------------------------------------- exact tests, two proportions
+
+TESTS = {
+    "p_greater": ("central", "greater"), "p_less": ("central", "less"), "p_two_minlike": ("minlike", "two-sided"),
+    "p_two_central": ("central", "two-sided"), "p_two_blaker": ("blaker", "two-sided"),
+    "midp_greater": ("mid-p", "greater"), "midp_less": ("mid-p", "less"),
+    "midp_two_central": ("mid-p", "two-sided"),
+}  # fmt: skip
+DIFFERENCES = {
+    "newcombe": "newcombe", "newcombe_cc": "newcombe-cc", "miettinen_nurminen": "miettinen-nurminen",
+    "mee": "mee", "exact_unconditional_score": "exact-unconditional",
+}  # fmt: skip
+COMPARISONS = {
+    "fisher_two_sided_minlike": ("fisher", "two-sided"), "fisher_greater": ("fisher", "greater"),
+    "fisher_two_sided_central": ("fisher-central", "two-sided"), "fisher_less": ("fisher", "less"),
+    "fisher_two_sided_blaker": ("fisher-blaker", "two-sided"), "fisher_midp_central": ("fisher-midp", "two-sided"),
+    "boschloo_greater": ("boschloo", "greater"), "boschloo_less": ("boschloo", "less"),
+    "boschloo_two_sided_doubled": ("boschloo", "two-sided"), "barnard_pooled_greater": ("barnard", "greater"),
+    "barnard_pooled_less": ("barnard", "less"), "barnard_pooled_two_sided": ("barnard", "two-sided"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("column", TESTS)
+def test_every_exact_test_of_one_proportion_equals_the_reference(column):
+    rows = reference("binom_one_sample")
+    method, alternative = TESTS[column]
+    ours = proportions.test(rows["x"], rows["n"], rows["p0"], method=method, alternative=alternative)
+    np.testing.assert_allclose(ours, rows[column], rtol=0, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("quantity", DIFFERENCES)
+def test_every_interval_of_a_difference_equals_the_reference(quantity):
+    rows = reference("two_proportions")
+    rows = rows[rows["quantity"] == quantity]
+    # The scores' cubic loses three digits, the search for exact limits stops at 1e-11.
+    tolerance = {"exact-unconditional": 1e-10}.get(DIFFERENCES[quantity], 1e-12)
+    for level, part in rows.groupby("conf_level"):
+        low, high = proportions.difference_interval(
+            part["x1"], part["n1"], part["x2"], part["n2"], method=DIFFERENCES[quantity], conf_level=level
+        )
+        np.testing.assert_allclose(low, part["lower"], rtol=0, atol=tolerance)
+        np.testing.assert_allclose(high, part["upper"], rtol=0, atol=tolerance)
+    print(f"{quantity}: {len(rows)} intervals equal")
+    assert len(rows) in (13, 32)
+
+
+@pytest.mark.parametrize("quantity", COMPARISONS)
+def test_every_comparison_of_two_proportions_equals_the_reference(quantity):
+    rows = reference("two_proportions")
+    rows = rows[rows["quantity"] == quantity]
+    method, alternative = COMPARISONS[quantity]
+    ours = proportions.compare_test(
+        rows["x1"], rows["n1"], rows["x2"], rows["n2"], method=method, alternative=alternative
+    )
+    # A supremum over the nuisance parameter is found to the square of the last step.
+    np.testing.assert_allclose(ours, rows["value"], rtol=0, atol=1e-11)
+    print(f"{quantity}: {len(rows)} p-values equal")
+    assert len(rows) in (15, 16)
+
+
+def test_the_probability_that_one_exceeds_the_other_equals_r():
+    rows = reference("binom_bayes")
+    for row in rows.itertuples():
+        ours = proportions.superiority(row.x, row.n, row.x2, row.n2, prior=(row.a, row.b))
+        # R integrate() and scipy quad agree to 1e-9; ours is exact to rounding.
+        assert ours == pytest.approx(row.prob_p_gt_p2, abs=1e-12), row

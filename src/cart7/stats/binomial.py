@@ -17,6 +17,9 @@ Limits = tuple[Array, Array]
 HALVINGS = 60
 """A bracket no wider than 1 shrinks below the spacing of doubles near 1e-18."""
 
+TIE = 1e-9
+"""Relative difference within which two statistics are equal: mirror images tie, rounding parts them."""
+
 
 def check_level(conf_level: float) -> None:
     """Refuse a level that is not strictly between 0 and 1."""
@@ -35,6 +38,15 @@ def counts(x: npt.ArrayLike, n: npt.ArrayLike) -> tuple[Array, Array]:
     if bad.any():
         raise ValueError(f"x must be between 0 and n = {total[bad][0]:g}, got {events[bad][0]:g}")
     return events, total
+
+
+def beta_shapes(x: npt.ArrayLike, n: npt.ArrayLike, prior: tuple[float, float]) -> tuple[Array, Array]:
+    """Shapes of the Beta posterior of the counts."""
+    a, b = prior
+    if not (a > 0 and b > 0):
+        raise ValueError(f"prior must be two shapes above 0, got {prior}")
+    events, total = counts(x, n)
+    return a + events, b + total - events
 
 
 def unique_pairs(x: Array, n: Array) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:

@@ -6,14 +6,49 @@ Not here: the formulas of the intervals (stats.binomial_intervals), two proporti
 person-time (stats.rates), which subject counts as a responder (response).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import betaincc, betainccinv, betaincinv, betaln, xlog1py, xlogy
 
-from cart7.stats.binomial import Array, Limits, alpha_of, check_level, counts, log_choose, root, unique_pairs
+from cart7.stats.binomial import (
+    Array,
+    Limits,
+    alpha_of,
+    at_least,
+    at_most,
+    beta_shapes,
+    check_level,
+    counts,
+    log_choose,
+    root,
+    unique_pairs,
+)
 from cart7.stats.binomial_intervals import INTERVALS
+from cart7.stats.two_proportions import (
+    COMPARE_METHODS,
+    DIFFERENCE_METHODS,
+    Alternative,
+    compare_test,
+    difference_interval,
+    superiority,
+)
+
+__all__ = [
+    "COMPARE_METHODS",
+    "DIFFERENCE_METHODS",
+    "METHODS",
+    "Posterior",
+    "compare_test",
+    "difference_interval",
+    "interval",
+    "posterior",
+    "predictive",
+    "superiority",
+    "test",
+]
 
 METHODS: dict[str, str] = {
     "clopper-pearson": "Clopper-Pearson",
@@ -101,6 +136,63 @@ def interval(
     return low[()], high[()]
 
 
+def test(
+    x: npt.ArrayLike,
+    n: npt.ArrayLike,
+    p0: npt.ArrayLike,
+    *,
+    alternative: Alternative = "two-sided",  # noqa: PT028 (a statistical test, not one of pytest's)
+    method: str = "central",  # noqa: PT028
+) -> Array:
+    """Exact test that a proportion is p0.
+
+    Parameters
+    ----------
+    x, n : array_like
+        Subjects with the event, of subjects assessed.
+    p0 : array_like
+        The proportion under the hypothesis, 0 to 1; broadcast.
+    alternative : {"two-sided", "greater", "less"}
+        ``greater`` is P(X >= x), ``less`` P(X <= x), whatever the method but ``mid-p``, which leaves
+        out half the probability of x.
+    method : str, default "central"
+        Two-sided: ``central`` (twice the smaller tail), ``minlike`` (outcomes no more likely, as R
+        ``binom.test``), ``blaker``, ``mid-p`` (doubled). Each agrees with its interval.
+
+    Returns
+    -------
+    numpy.ndarray
+        p-values; NaN where ``n = 0``.
+
+    Raises
+    ------
+    ValueError
+        For counts as in `interval`, p0 outside [0, 1], an unknown method or alternative.
+
+    Examples
+    --------
+    >>> f"{test(7, 9, 0.3, alternative='greater'):.4f}"
+    '0.0043'
+    """
+    if method not in _TWO_SIDED:
+        raise ValueError(f"method must be one of {', '.join(_TWO_SIDED)}; got {method!r}")
+    if alternative not in ("two-sided", "greater", "less"):
+        raise ValueError(f"alternative must be one of two-sided, greater, less; got {alternative!r}")
+    null = np.asarray(p0, dtype=float)
+    if not np.all((null >= 0) & (null <= 1)):
+        raise ValueError(f"p0 must be between 0 and 1, got {p0!r}")
+    events, total, null = np.broadcast_arrays(*counts(x, n), null)
+    greater, less = _at_least(events, total, null), _at_most(events, total, null)
+    if method == "mid-p":
+        half = np.exp(_log_chance(events, total, null)) / 2
+        greater, less = greater - half, less - half
+    if alternative == "two-sided":
+        p_value = _TWO_SIDED[method](events, total, null, greater, less)
+    else:
+        p_value = greater if alternative == "greater" else less
+    return np.where(total > 0, np.clip(p_value, 0, 1), np.nan)[()]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Posterior:
     """What a Beta prior and the counts say about a proportion; every field has the counts' shape."""
@@ -159,7 +251,7 @@ def posterior(
     bar = np.asarray(np.nan if threshold is None else threshold, dtype=float)
     if threshold is not None and not np.all((bar >= 0) & (bar <= 1)):
         raise ValueError(f"threshold must be between 0 and 1, got {threshold}")
-    a, b, bar = np.broadcast_arrays(*_shapes(x, n, prior), bar)
+    a, b, bar = np.broadcast_arrays(*beta_shapes(x, n, prior), bar)
     tail = alpha_of(conf_level) / 2
     hpd_low, hpd_high = _highest_density(np.atleast_1d(a), np.atleast_1d(b), 2 * tail)
     return Posterior(
@@ -209,7 +301,7 @@ def predictive(
     >>> f"{predictive(3, 3, future_n=6, at_least=5):.3f}"
     '0.803'
     """
-    a, b = _shapes(x, n, prior)
+    a, b = beta_shapes(x, n, prior)
     _, to_come = counts(0, future_n)
     a, b, to_come, needed = np.broadcast_arrays(a, b, to_come, np.asarray(at_least, dtype=float))
     a, b, to_come, needed = (each[..., np.newaxis] for each in (a, b, to_come, needed))
@@ -221,15 +313,6 @@ def predictive(
 
 
 # ---------------------------------------------------------------------------- Beta posterior
-
-
-def _shapes(x: npt.ArrayLike, n: npt.ArrayLike, prior: tuple[float, float]) -> tuple[Array, Array]:
-    """Shapes of the Beta posterior."""
-    a, b = prior
-    if not (a > 0 and b > 0):
-        raise ValueError(f"prior must be two shapes above 0, got {prior}")
-    events, total = counts(x, n)
-    return a + events, b + total - events
 
 
 def _highest_density(a: Array, b: Array, alpha: float) -> Limits:
@@ -255,3 +338,60 @@ def _highest_density(a: Array, b: Array, alpha: float) -> Limits:
 def _log_density(p: Array, a: Array, b: Array) -> Array:
     """Log density of the Beta distribution, without its constant."""
     return np.asarray(xlogy(a - 1, p) + xlog1py(b - 1, -p))
+
+
+# ---------------------------------------------------------------------------------- exact tests
+
+_AS_LIKELY = 1 + 1e-7  # the tolerance of R binom.test
+
+
+def _at_least(x: Array, n: Array, p: Array) -> Array:
+    return np.where(x <= 0, 1.0, at_least(np.maximum(x, 1), np.maximum(n, x), p))
+
+
+def _at_most(x: Array, n: Array, p: Array) -> Array:
+    return np.where(x >= n, 1.0, at_most(np.minimum(x, n - 1), np.maximum(n, 1), p))
+
+
+def _log_chance(k: Array, n: Array, p: Array) -> Array:
+    return np.asarray(log_choose(n, k) + xlogy(k, p) + xlog1py(n - k, -p))
+
+
+def _doubled(x: Array, n: Array, p: Array, greater: Array, less: Array) -> Array:
+    return 2 * np.minimum(greater, less)
+
+
+def _p_minlike(x: Array, n: Array, p: Array, greater: Array, less: Array) -> Array:
+    """The tail of x and, on the other side of the mode, every outcome no more likely than x."""
+    below = x < np.floor((n + 1) * p)
+    x, p, tail = np.where(below, n - x, x), np.where(below, 1 - p, p), np.where(below, less, greater)
+    mode = np.minimum(np.floor((n + 1) * p), n)
+    bar = _log_chance(x, n, p) + np.log(_AS_LIKELY)
+    k = _last_true(lambda k: _log_chance(k, n, p) <= bar, mode)
+    return np.where((x <= mode) | (_log_chance(mode, n, p) <= bar), 1.0, tail + _at_most(k, n, p))
+
+
+def _p_blaker(x: Array, n: Array, p: Array, greater: Array, less: Array) -> Array:
+    """The smaller tail of x and the largest opposite tail that does not exceed it."""
+    below = less < greater
+    x, p, tail = np.where(below, n - x, x), np.where(below, 1 - p, p), np.minimum(greater, less)
+    k = _last_true(lambda k: _at_most(k, n, p) <= tail * _AS_LIKELY, x)
+    return tail + np.where(k < 0, 0.0, _at_most(k, n, p))
+
+
+def _last_true(holds: Callable[[Array], npt.NDArray[np.bool_]], end: Array) -> Array:
+    """Largest k below `end` up to which a condition holds, -1 when it never does; by halving."""
+    low, high = np.full_like(end, -1), end
+    while (high - low > 1).any():
+        middle = np.floor((low + high) / 2)
+        ahead = holds(np.maximum(middle, 0)) & (high - low > 1)
+        low, high = np.where(ahead, middle, low), np.where(ahead | (high - low <= 1), high, middle)
+    return low
+
+
+_TWO_SIDED: dict[str, Callable[[Array, Array, Array, Array, Array], Array]] = {
+    "central": _doubled,
+    "minlike": _p_minlike,
+    "blaker": _p_blaker,
+    "mid-p": _doubled,
+}
