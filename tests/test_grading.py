@@ -119,10 +119,109 @@ def test_every_wrong_column_is_named_at_once():
     with pytest.raises(errors.DataError) as refused:
         grading.icaht_neutropenia(pd.DataFrame({"id": ["1"], "anc_cells_per_ul": ["low"]}), people)
     assert refused.value.to_frame()[["table", "column", "rule"]].values.tolist() == [
-        ["anc", "day", "MISSING-COLUMN"], ["anc", "anc_cells_per_ul", "NOT-A-NUMBER"]
+        ["anc", "day", "MISSING-COLUMN"], ["anc", "anc_cells_per_ul", "NOT-A-NUMBER"],
+        ["subjects", "death_day", "NOT-A-NUMBER"],
     ]  # fmt: skip
     with pytest.raises(errors.DataError, match="death_day: a number belongs here"):
         grading.icaht_neutropenia(anc([300]), people)
+
+
+# --------------------------------------------------------------------------------------- CRS, ICANS
+
+
+def crs(**columns):
+    seen = {
+        "visit": "D3",
+        "temp_c": 38.5,
+        "vasopressors_n": 0,
+        "hypotension": 0,
+        "o2_device": "none",
+        **columns,
+    }
+    return grading.crs(pd.DataFrame([seen])).iloc[0]
+
+
+@pytest.mark.parametrize(("temperature", "grade"), [(37.9, 0), (38.0, 1)])
+def test_fever_begins_at_38(temperature, grade):
+    assert crs(temp_c=temperature)["grade"] == grade
+
+
+@pytest.mark.parametrize(("flow", "grade"), [(6, 2), (6.1, 3), (None, 2)])
+def test_a_cannula_above_6_litres_is_high_flow(flow, grade):
+    found = crs(o2_device="Nasal cannula", o2_flow_lpm=flow)
+    assert found["grade"] == grade
+    assert (found["note"] == "oxygen flow not recorded, taken as low flow") == (flow is None)
+
+
+def test_a_component_that_was_not_recorded_makes_a_lower_bound():
+    assert crs(vasopressors_n=None, hypotension=1)["note"].startswith("vasopressors not recorded")
+    assert crs(o2_device=None)["note"].startswith("oxygen device not recorded")
+    # Grade 4 cannot be exceeded but by death.
+    assert crs(vasopressors_n=2, o2_device=None)["note"] == ""
+
+
+def test_an_unknown_temperature_matters_only_where_fever_does():
+    running = {"temp_c": None, "prior_crs_anticytokine": 1}
+    assert crs(**running, vasopressors_n=1)["grade"] == 3
+    assert np.isnan(crs(**running)["grade"])
+    assert np.isnan(crs(temp_c=None, vasopressors_n=1)["grade"])
+    assert crs(temp_c=None, fever_attributable=0)["grade"] == 0
+    assert crs(temp_c=None, fatal_crs=1)["grade"] == 5
+
+
+def test_the_scale_stands_beside_the_grade():
+    assert crs()["grading_scale"] == "ASTCT 2019"
+
+
+def icans(**columns):
+    seen = {"visit": "D5", "ice": 10, "consciousness": "alert", "seizure": "none", "motor_weakness": 0,
+            "edema_icp": "none", **columns}  # fmt: skip
+    return grading.icans(pd.DataFrame([seen])).iloc[0]
+
+
+@pytest.mark.parametrize(("score", "grade"), [(10, 0), (9, 1), (7, 1), (6, 2), (3, 2), (2, 3), (0, 3)])
+def test_the_ice_score_is_graded_in_bands(score, grade):
+    assert icans(ice=score)["grade"] == grade
+
+
+def test_without_an_ice_score_only_a_severe_domain_grades():
+    assert np.isnan(icans(ice=None, consciousness="voice")["grade"])
+    severe = icans(ice=None, consciousness="tactile")
+    assert (severe["grade"], severe["note"]) == (3, "ICE score missing, the grade is a lower bound")
+    final = icans(ice=None, motor_weakness=1)
+    assert (final["grade"], final["note"]) == (4, "")
+
+
+def test_an_unrecorded_domain_makes_a_lower_bound():
+    assert icans(seizure=None)["note"] == "seizure not recorded, the grade is a lower bound"
+    assert icans(seizure=None, motor_weakness=1)["note"] == ""
+
+
+def test_every_wrong_cell_is_named_at_once():
+    seen = pd.DataFrame({"visit": ["a", "b"], "ice": [11, 9.5], "consciousness": ["sleepy", "alert"],
+                         "seizure": "none", "motor_weakness": [2, 0]})  # fmt: skip
+    with pytest.raises(errors.DataError) as refused:
+        grading.icans(seen)
+    assert refused.value.to_frame()[["row", "column", "rule"]].fillna(0).values.tolist() == [
+        [1, "ice", "OUT-OF-RANGE"], [2, "ice", "OUT-OF-RANGE"], [1, "consciousness", "UNKNOWN-WORD"],
+        [1, "motor_weakness", "NOT-A-FLAG"], [0, "edema_icp", "MISSING-COLUMN"],
+    ]  # fmt: skip
+
+
+def test_an_item_that_was_not_done_leaves_the_score_missing_and_is_named():
+    items = dict.fromkeys(grading.ICE_ITEMS, 1)
+    found = grading.ice(pd.DataFrame([{"visit": "D5", **items, "writing": None, "attention": None}])).iloc[0]
+    assert np.isnan(found["score"])
+    assert found["note"] == "not done: writing, attention"
+
+
+def test_no_assessment_gives_no_grade():
+    columns = ["visit", "temp_c", "vasopressors_n", "hypotension", "o2_device"]
+    assert len(grading.crs(pd.DataFrame(columns=columns))) == 0
+    assert len(grading.ice(pd.DataFrame(columns=["visit", *grading.ICE_ITEMS]))) == 0
+
+
+# ---------------------------------------------------------------------------------------- platelets
 
 
 def platelets(values, days=None):

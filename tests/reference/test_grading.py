@@ -10,6 +10,36 @@ from cart7 import grading
 SAFETY = Path(__file__).parents[1] / "data" / "safety"
 
 
+def reasoned(name):
+    return pd.read_csv(SAFETY / f"{name}.csv", keep_default_na=False, na_values=[""])
+
+
+def test_crs_grades_equal_the_reasoned_cases():
+    cases = reasoned("crs_cases")
+    graded = grading.crs(cases)
+    np.testing.assert_array_equal(graded["grade"], cases["expected_grade"])
+    assert graded["case_id"].tolist() == cases["case_id"].tolist()
+    assert (graded.loc[graded["grade"].isna(), "note"] != "").all()
+    assert len(cases) == 30
+
+
+def test_ice_scores_equal_the_reasoned_cases():
+    cases = reasoned("ice_cases")
+    graded = grading.ice(cases)
+    np.testing.assert_array_equal(graded["score"], cases["expected_score"])
+    assert (graded["score"].isna() == (graded["note"] != "")).all()
+    assert len(cases) == 12
+
+
+def test_icans_grades_equal_the_reasoned_cases():
+    cases = reasoned("icans_cases")
+    graded = grading.icans(cases)
+    np.testing.assert_array_equal(graded["grade"], cases["expected_grade"])
+    noted = graded.loc[graded["note"] != "", "case_id"].tolist()
+    assert noted == ["ICN23", "ICN24"]
+    assert len(cases) == 25
+
+
 def test_neutropenia_grades_equal_the_reasoned_cases():
     cases = pd.read_csv(SAFETY / "icaht_cases.csv")
     graded = grading.icaht_neutropenia(pd.read_csv(SAFETY / "icaht_anc_long.csv"), cases)
