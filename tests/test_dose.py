@@ -842,3 +842,16 @@ def test_the_expected_loss_is_least_at_the_level_with_the_highest_mean_score():
     assert np.allclose(ranks[["rank_1", "rank_2", "rank_3"]].sum(axis=1), 1.0)
     assert np.allclose(ranks["rank_1"], scored().summary["prob_best"])
     assert (ranks["expected_loss_mcse"] < 0.002).all()
+
+
+def test_nobody_at_all_gives_a_status_and_no_error():
+    result = recommended(people=PEOPLE.iloc[:0], cell_dose=received([0.5] * 6))
+    assert (result.status, result.recommended_level) == ("no level tested", None)
+    assert result.summary.empty
+    assert results.check(result.to_frame()) == []
+    assert "No dose level is recommended" in result.explain()
+
+
+def test_subjects_without_dose_levels_are_refused_by_column():
+    with pytest.raises(DataError, match="column dose_level: this column is needed"):
+        dose.evidence(PEOPLE.drop(columns="dose_level"), **endpoint_results())

@@ -136,8 +136,8 @@ def test_the_choice_agrees_with_walking(levels, plateau):
 def test_the_score_agrees_with_quadrature_of_the_densities(events, logs, order):
     names = ("dlt", "orr", "persist", "cd7")
     areas = {level: np.exp(logs[3 * level : 3 * level + 3]) for level in range(len(events))}
-    if np.var(logs[: 3 * len(events)]) < 1e-3:
-        return
+    if sum(np.var(np.log(part)) for part in areas.values()) < 1e-2:
+        return  # adaptive quadrature loses a peak that narrow; the kernel has its own test there
     counts = pd.DataFrame([(name, level, 3, row[k]) for level, row in enumerate(events) for k, name in enumerate(names)],
                           columns=["criterion", "dose_level", "n", "n_event"])  # fmt: skip
     exposures = pd.DataFrame([("log_auc", level, f"{k}", value) for level, part in areas.items()

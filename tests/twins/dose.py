@@ -47,7 +47,8 @@ def expected_score_by_cases(case, exposures, criteria, prior=(1, 1)):
         def integrand(x, kind=kind, low=low, high=high, share=weight / total, frozen=frozen):
             return desirability_by_definition(kind, low, high, x) ** share * frozen.pdf(x)
 
-        slope, _ = integrate.quad(integrand, low, high, epsabs=1e-11, epsrel=1e-11, limit=500)
+        peak = [x for x in frozen.ppf([0.01, 0.5, 0.99]) if low < x < high]
+        slope, _ = integrate.quad(integrand, low, high, points=peak, epsabs=1e-11, epsrel=1e-11, limit=500)
         score *= slope + (frozen.sf(high) if kind == "max" else frozen.cdf(low))
     return score
 

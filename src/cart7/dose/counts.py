@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cart7 import derive, records, results
+from cart7.errors import DataError, Problem
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
 Level: TypeAlias = int | float | str
@@ -107,6 +108,8 @@ def evidence(
 
     Raises
     ------
+    DataError
+        `subjects` has no dose_level.
     ValueError
         `by` is no column of `subjects`, or the response result has no such visit or strategy.
 
@@ -133,6 +136,9 @@ def evidence(
 
 def levels_of(subjects: Table, people: pd.DataFrame, by: str) -> tuple["pd.Series[Any]", list[Level]]:
     """Dose level by subject_id (missing where there is none), and all levels in ascending order."""
+    if by not in people.columns and by == "dose_level":
+        message = "this column is needed and is not there"
+        raise DataError([Problem(table="subjects", column=by, rule="MISSING-COLUMN", message=message)])
     if by not in people.columns:
         raise ValueError(f"by must name a column of subjects ({', '.join(people.columns)}), got {by!r}")
     column = people[by]

@@ -108,7 +108,11 @@ def _numbers(
     counts: pd.DataFrame, exposures: pd.DataFrame, levels: list[Level], rules: ScoreRules
 ) -> LevelNumbers:
     rates = {}
-    for name in {*counts["criterion"], *(c.name for c in rules.criteria if c.kind == "binary")}:
+    named = [c.name for c in rules.criteria if c.kind == "binary"] + [
+        rules.gates.toxicity,
+        rules.gates.response,
+    ]
+    for name in dict.fromkeys(named):
         mine = counts[counts["criterion"] == name].set_index("dose_level")[["n_event", "n"]]
         table = mine.reindex(levels).fillna(0.0).to_numpy(dtype=float)
         rates[name] = (table[:, 0], table[:, 1])
@@ -155,7 +159,8 @@ def _all_there(counts: pd.DataFrame, exposures: pd.DataFrame | None, rules: Scor
     scored = [criterion for criterion in rules.criteria if criterion.weight > 0]
     counted = [criterion.name for criterion in scored if criterion.kind == "binary"]
     measured = [criterion.name for criterion in scored if criterion.kind == "log-exposure"]
-    _known("counts", counts, [*counted, rules.gates.toxicity, rules.gates.response])
+    if len(counts):
+        _known("counts", counts, [*counted, rules.gates.toxicity, rules.gates.response])
     if measured and exposures is None:
         raise ValueError(f"exposures must be given: {', '.join(measured)} is a log-exposure criterion")
     if exposures is not None and len(exposures):
