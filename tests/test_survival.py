@@ -167,6 +167,9 @@ def test_follow_up_keeps_the_limits_and_swaps_the_events():
         (lambda fit: survival.bpcp([1], [1], method="mc"), "method must be one of exact, moments"),
         (lambda fit: survival.cumulative_incidence([1], [0.5]), "cause must be a whole number"),
         (lambda fit: survival.logrank([1, 2], [1, 1], ["a", "a"]), "at least two levels, got 1"),
+        (lambda fit: survival.gray_test([1, 2], [1, 1], ["a", "a"]), "at least two levels, got 1"),
+        (lambda fit: survival.bootstrap_quantiles([1], [1], p=2, n_resamples=1, rng=1), "p must lie between"),
+        (lambda fit: survival.bootstrap_quantiles([1], [1], n_resamples=-1, rng=1), "must not be negative"),
     ],
 )
 def test_wrong_arguments_name_the_allowed_values(call, message):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cart7 import derive, results
 from cart7.stats import bpcp as beta_product
-from cart7.stats import competing_risks, survival_curves
+from cart7.stats import competing_risks, gray, survival_curves
 from cart7.stats import logrank as logrank_kernel
 from cart7.stats.survival_curves import QUANTILE_RULES, Curve, Floats
 
@@ -640,6 +640,84 @@ def logrank(
         method=name + way,
         excluded=_excluded(rows.left_out),
     )
+
+
+def gray_test(time: Array, cause: Array, group: Array) -> pd.DataFrame:
+    """Gray's test, for every cause, that the groups have the same cumulative incidence.
+
+    Parameters
+    ----------
+    time : array
+        Observed times in any unit, not negative; no missing values.
+    cause : array of int
+        0 where censored, else the number of the cause that came first.
+    group : array
+        Group of each row; at least two.
+
+    Returns
+    -------
+    DataFrame
+        `cause, statistic` (chi-square)`, df, p_value`; NaN where a cause allows no comparison.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two groups, missing values, or a cause that is not a whole number from 0.
+
+    References
+    ----------
+    Gray RJ (1988). Ann Stat 16:1141-1154. doi:10.1214/aos/1176350951
+
+    Examples
+    --------
+    >>> test = gray_test(range(1, 9), [1, 1, 2, 1, 2, 2, 1, 0], ["a"] * 4 + ["b"] * 4)
+    >>> [f"{p:.3f}" for p in test["p_value"]]
+    ['0.052', '0.338']
+    """
+    rows = _Rows.of(time, cause, "cause", group, complete=True)
+    times, causes = competing_risks.checked_causes(rows.time, rows.value)
+    times = survival_curves.merge_near_ties(times)
+    found = [
+        (int(kind), *gray.gray_test(times, causes, rows.code, len(rows.labels), of=int(kind)))
+        for kind in np.unique(causes[causes > 0])
+    ]
+    return pd.DataFrame(found, columns=["cause", "statistic", "df", "p_value"])
+
+
+def bootstrap_quantiles(
+    time: Array, event: Array, *, p: float = 0.5, n_resamples: int, rng: np.random.Generator | int
+) -> Floats:
+    """Quantile of each of many resamples of the rows with replacement, all at once.
+
+    Parameters
+    ----------
+    time, event : arrays
+        As in `kaplan_meier`; no missing values.
+    p : float, default 0.5
+        Part that had the event; read by the rule `survfit`.
+    n_resamples : int
+        Number of resamples.
+    rng : Generator or int
+        Source of chance, or its seed; there is no default.
+
+    Returns
+    -------
+    array of length `n_resamples`
+        NaN: not reached.
+
+    Raises
+    ------
+    ValueError
+        As `kaplan_meier`, for missing values, for `p` outside [0, 1], for a negative number.
+
+    Examples
+    --------
+    >>> medians = bootstrap_quantiles([1, 2, 3, 4, 5], [1, 1, 1, 1, 1], n_resamples=1000, rng=1)
+    >>> f"{np.quantile(medians, 0.025):.1f} {np.quantile(medians, 0.975):.1f}"
+    '1.0 5.0'
+    """
+    rows = _Rows.of(time, event, "event", None, complete=True)
+    return survival_curves.bootstrap_quantiles(rows.time, rows.value, p=p, n_resamples=n_resamples, rng=rng)
 
 
 # ---- arrays into rows ---------------------------------------------------------------------------

@@ -94,6 +94,16 @@ def test_exact_logrank_counts_relabelings_in_fractions(rows, data):
     assert survival.logrank(time, event, group).exact_p_value == pytest.approx(float(expected), abs=1e-12)
 
 
+@few
+@given(observations, st.sampled_from([0, 0.25, 0.5, 1]), st.integers(0, 2**32))
+def test_each_resample_has_the_quantile_of_its_rows(rows, p, seed):
+    time, event = (np.array(part) for part in split(rows))
+    got = survival.bootstrap_quantiles(time, event, p=p, n_resamples=8, rng=seed)
+    picks = np.random.default_rng(seed).integers(time.size, size=(8, time.size))
+    one_by_one = [survival.kaplan_meier(time[pick], event[pick]).quantiles(p)["time"][0] for pick in picks]
+    assert got.tolist() == pytest.approx(one_by_one, nan_ok=True)
+
+
 day = st.one_of(st.none(), st.integers(-5, 60))
 people = st.fixed_dictionaries(
     {

@@ -219,6 +219,18 @@ def test_cumulative_incidence_is_that_of_cmprsk_and_of_survival():
     assert (compared, wrong) == (8_316, 0)
 
 
+def test_gray_test_is_that_of_cmprsk():
+    """cuminc(time, status, group)$Tests, rho = 0."""
+    rows = table("gray_test.csv")
+    wrong = 0
+    for dataset, part in rows.groupby("dataset"):
+        people = subjects_of(dataset)
+        got = survival.gray_test(people["time"], people["status"], people["group"])
+        assert got["cause"].tolist() == part["cause"].tolist()
+        wrong += differences(got[["statistic", "df", "p_value"]], part[["chisq", "df", "p"]])
+    assert (rows.shape[0], wrong) == (6, 0)
+
+
 def test_logrank_is_that_of_survdiff():
     """survdiff(Surv(time, status) ~ group, rho = )."""
     compared = wrong = 0

@@ -380,3 +380,70 @@ def restricted_mean(steps: Curve, tau: float) -> tuple[float, float]:
     kept = (d > 0) & (n > d)
     terms = to_tau[kept] ** 2 * d[kept] / (n[kept] * (n[kept] - d[kept]).astype(float))
     return float(areas.sum()), float(np.sqrt(terms.sum()))
+
+
+def bootstrap_quantiles(
+    time: ArrayLike,
+    event: ArrayLike,
+    *,
+    p: float = 0.5,
+    n_resamples: int,
+    rng: np.random.Generator | int,
+) -> Floats:
+    """Quantile (rule ``survfit``) of each of many resamples of the subjects, all at once.
+
+    Parameters
+    ----------
+    time, event : arrays
+        Times in any unit, and whether the event happened.
+    p : float, default 0.5
+        Part that had the event.
+    n_resamples : int
+        Number of resamples with replacement, each of as many subjects.
+    rng : Generator or int
+        Source of chance, or its seed; there is no default.
+
+    Returns
+    -------
+    array
+        One quantile per resample; NaN where it was not reached.
+
+    Raises
+    ------
+    ValueError
+        For impossible arrays, a part outside [0, 1] or a negative number of resamples.
+
+    Examples
+    --------
+    >>> medians = bootstrap_quantiles([1, 2, 3, 4, 5], [1, 1, 1, 1, 1], n_resamples=1000, rng=1)
+    >>> f"{np.median(medians):.1f}"
+    '3.0'
+    """
+    times, events = checked(time, event)
+    if not 0 <= p <= 1:
+        raise ValueError(f"p must lie between 0 and 1, got {p}")
+    if n_resamples < 0:
+        raise ValueError(f"n_resamples must not be negative, got {n_resamples}")
+    if not times.size:
+        return np.full(n_resamples, np.nan)
+    distinct, place = np.unique(merge_near_ties(times), return_inverse=True)
+    picks = np.random.default_rng(rng).integers(times.size, size=(n_resamples, times.size))
+    cells = place[picks] + np.arange(n_resamples)[:, None] * distinct.size
+    shape, size = (n_resamples, distinct.size), n_resamples * distinct.size
+    left = np.bincount(cells.ravel(), minlength=size).reshape(shape)
+    d = np.bincount(cells[events[picks]], minlength=size).reshape(shape)
+    n = times.size + left - np.cumsum(left, axis=1)
+    survival = np.cumprod((n - d) / np.maximum(n, 1) + (n == 0), axis=1)
+    return _first_crossings(np.append(0.0, distinct), np.hstack([np.ones((n_resamples, 1)), survival]), 1 - p)
+
+
+def _first_crossings(time: Floats, heights: Floats, target: float) -> Floats:
+    """`step_quantile` with the rule ``survfit`` for every row of `heights`."""
+    below = heights < target + TOLERANCE
+    first = below.argmax(axis=1)
+    row = np.arange(len(heights))
+    level = heights[row, first]
+    lower = heights < level[:, None]
+    on_it = (np.abs(level - target) < TOLERANCE) & lower.any(axis=1)
+    found = np.where(on_it, (time[first] + time[lower.argmax(axis=1)]) / 2, time[first])
+    return np.where(below.any(axis=1), found, np.nan)
