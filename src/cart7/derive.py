@@ -208,7 +208,8 @@ def with_day(frame: pd.DataFrame, subjects: pd.DataFrame, *, date: str, day: str
     frame = frame.copy()
     days = frame[day].astype("float64") if day in frame.columns else pd.Series(np.nan, index=frame.index)
     if date in frame.columns:
-        elapsed = to_datetime(frame[date]) - frame["subject_id"].map(day_zero(subjects))
+        zero = frame["subject_id"].map(day_zero(subjects)).astype("datetime64[ns]")
+        elapsed = to_datetime(frame[date]) - zero
         days = days.fillna(elapsed / pd.Timedelta(days=1))
     frame[day] = days
     return frame
