@@ -153,9 +153,33 @@ def test_no_samples_and_nothing_quantifiable_are_different():
     assert found["n_samples"].tolist() == [7, 0]
 
 
-def test_a_flag_of_true_and_false_is_understood():
-    table = samples().assign(blq=[False] * 6 + [True])
-    assert pk.nca(table).subjects["n_quantifiable"].tolist() == [5]
+@pytest.mark.parametrize(
+    "flags", [[False] * 6 + [True], [0] * 6 + [1], [0.0] * 6 + [1.0], [None] * 6 + ["ND"]]
+)
+def test_a_flag_is_a_word_or_a_truth_value(flags):
+    table = samples(values=[70, 100, 5000, 3000, 1500, 700, 600]).assign(blq=flags)
+    assert pk.nca(table).subjects["n_quantifiable"].tolist() == [6]
+
+
+def test_a_value_under_the_limit_is_below_it_and_its_point_says_so():
+    points = pk.nca(samples(values=[0, 30, 5000, 3000, 1500, 700, None])).points
+    assert points["blq"].tolist() == ["first", "first", "", "", "", "", "last"]
+    assert points["note"].tolist() == ["", "a value under the limit counts as below it", *[""] * 5]
+
+
+def test_a_table_without_days_or_dates_is_an_error():
+    with pytest.raises(DataError, match="column day"):
+        pk.exposure(samples().drop(columns="day"), PEOPLE)
+
+
+def test_copies_become_cells_by_the_yield_of_dna():
+    found = pk.copies_to_cells([50_000.0, np.nan, 100.0], [20.0, 20.0, 0.0], vector_copy_number=2)
+    assert found[[0, 2]].tolist() == [500, 0]
+    assert np.isnan(found[1])
+    with pytest.raises(ValueError, match="dna_ug_per_ml cannot be negative, got -1"):
+        pk.copies_to_cells([1.0], [-1.0])
+    with pytest.raises(ValueError, match="vector_copy_number must be above 0"):
+        pk.copies_to_cells([1.0], [1.0], vector_copy_number=0)
 
 
 def test_every_window_has_a_row():

@@ -37,7 +37,8 @@ FATES = {
 def sample_table(kinetics: Table, *, needs: tuple[str, ...], anonymous: bool = False) -> pd.DataFrame:
     """Samples in typed columns; an infinite number stays one, so that it spoils its own profile only.
 
-    `anonymous` allows a table without `subject_id`: the samples of one nameless subject.
+    `anonymous` allows a table without `subject_id`: the samples of one nameless subject. A flag column
+    `blq` of truth values or of 0 and 1 is read as such.
     """
     if not isinstance(kinetics, pd.DataFrame):
         return records.to_frame(kinetics, "kinetics", needs=needs)
@@ -50,8 +51,9 @@ def sample_table(kinetics: Table, *, needs: tuple[str, ...], anonymous: bool = F
         numbers = pd.to_numeric(plain[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         plain[name] = plain[name].mask(np.isinf(numbers))
         infinite |= np.isinf(numbers)
-    if "blq" in plain.columns and pd.api.types.is_bool_dtype(plain["blq"]):
-        plain["blq"] = plain["blq"].map({True: "BLQ"})
+    if "blq" in plain.columns and pd.api.types.is_numeric_dtype(plain["blq"]):
+        flags = plain["blq"].astype("float64").fillna(0.0) != 0
+        plain["blq"] = pd.Series(np.where(flags, "BLQ", ""), index=plain.index, dtype=object)
     frame = records.to_frame(plain, "kinetics", needs=needs)
     frame["value"] = frame["value"].mask(infinite, np.inf)
     return frame.drop(columns="subject_id") if nameless else frame
@@ -191,6 +193,9 @@ def point_frame(
         fate = pd.Series(found.samples.fate[here].astype(object)).replace(FATES)
         fault = profile_note.where(profile_note.str.startswith(FAULTS), "").to_numpy()[profiles.number]
         points.loc[used, "note"] = np.where(fault == "", fate, fault)
+        flagged = text_column(samples, "blq") != ""
+        under = (points["note"] == "") & (points["blq"] != "") & ~flagged & (value > 0)
+        points.loc[under, "note"] = "a value under the limit counts as below it"
     for name in ("lloq", "unit"):
         if name in samples.columns:
             points[name] = samples[name].to_numpy()
@@ -202,6 +207,36 @@ def set_aside(samples: pd.DataFrame, unused: pd.Series, note: pd.Series) -> pd.D
     out = (unused != "") | note.isin([FATES[fate] for fate in _NOT_USED]) | note.str.startswith(FAULTS)
     named = samples if "subject_id" in samples.columns else samples.assign(subject_id="")
     return results.excluded_rows(named[out], "kinetics", note[out])
+
+
+def assays_of(profiles: pd.DataFrame) -> list[str]:
+    """Assays in their order; one without a name where there is none."""
+    if "assay" not in profiles.columns or not len(profiles):
+        return [""]
+    return sorted(profiles["assay"].unique().tolist())
+
+
+def one_assay(profiles: pd.DataFrame, assay: str) -> pd.DataFrame:
+    """The profiles of one assay."""
+    return profiles if "assay" not in profiles.columns else profiles[profiles["assay"] == assay]
+
+
+def with_everybody(profiles: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """The profiles, and a row with its reason for each subject who has none."""
+    blocks = []
+    for assay in assays_of(profiles):
+        mine = one_assay(profiles, assay)
+        absent = people.loc[~people["subject_id"].isin(mine["subject_id"]), "subject_id"]
+        said = {
+            "subject_id": absent, "assay": assay, "n_samples": 0.0, "n_quantifiable": 0.0, "unit": "",
+            "auc_window_status": "NO_SAMPLES", "auc_window_start_rule": "",
+            "note": "NO_SAMPLES: no kinetic sample",
+        }  # fmt: skip
+        rows = pd.DataFrame({name: said.get(name, np.nan) for name in mine.columns}, index=absent.index)
+        blocks += [mine, rows]
+    return results.concat(blocks, profiles.columns).sort_values(
+        "subject_id", kind="stable", ignore_index=True
+    )
 
 
 def text_column(frame: pd.DataFrame, name: str) -> pd.Series:

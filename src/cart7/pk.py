@@ -13,13 +13,15 @@ from typing import Any, ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cart7 import derive, detection, results
 from cart7.kinetic_profiles import (
     Table,
     arranged,
+    assays_of,
+    one_assay,
     other_infusion,
     point_frame,
     rectangles,
@@ -28,6 +30,7 @@ from cart7.kinetic_profiles import (
     subject_frame,
     text_column,
     window_frame,
+    with_everybody,
 )
 from cart7.kinetic_rows import (
     PPTESTCD,
@@ -47,8 +50,8 @@ from cart7.stats.nca_choices import Choices
 
 __all__ = [
     "PPTESTCD", "BlqRules", "ExposureResult", "LambdaZRules", "NcaResult", "NcaRules", "PersistenceResult",
-    "TimeAboveResult", "dose_proportionality", "exposure", "exposure_response", "nca", "persistence",
-    "time_above",
+    "TimeAboveResult", "copies_to_cells", "dose_proportionality", "exposure", "exposure_response", "nca",
+    "persistence", "time_above",
 ]  # fmt: skip
 
 BlqRule: TypeAlias = Literal["keep", "drop", "half-lloq"] | float
@@ -507,12 +510,12 @@ def exposure(
     '200'
     """
     people = derive.subject_table(subjects)
-    samples = derive.with_day(sample_table(kinetics, needs=_needs(rules)), people, date="sample_date")
+    samples = _dated_samples(kinetics, people, rules)
     profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
     rows = []
     groups = derive.groups(people, by)
-    for assay in _assays(profiles.subjects):
-        mine = _one_assay(profiles.subjects, assay).set_index("subject_id").reindex(people["subject_id"])
+    for assay in assays_of(profiles.subjects):
+        mine = one_assay(profiles.subjects, assay).set_index("subject_id").reindex(people["subject_id"])
         for param in PPTESTCD:
             values = mine[param].to_numpy(dtype=float)
             rows += [_described(param, assay, group, values[inside], rules) for group, inside in groups]
@@ -520,7 +523,7 @@ def exposure(
         rows, columns=["param", "assay", "group", "n", "n_missing", *_DESCRIBED, "note"]
     ).astype({"n": "int64", "n_missing": "int64"})  # fmt: skip
     return ExposureResult(
-        subjects=_with_everybody(profiles.subjects, people),
+        subjects=with_everybody(profiles.subjects, people),
         summary=summary,
         excluded=profiles.excluded,
         rules=rules,
@@ -574,12 +577,12 @@ def persistence(
     ([1.0, 0.0], ['LOSS'])
     """
     people = derive.subject_table(subjects)
-    samples = derive.with_day(sample_table(kinetics, needs=_needs(rules)), people, date="sample_date")
+    samples = _dated_samples(kinetics, people, rules)
     profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
     at_visit = detection.results_at_visits(samples, profiles.points, profiles.excluded)
     happened = None if events is None else detection.event_days(events, people)
     return PersistenceResult(
-        subjects=detection.time_to_loss(_with_everybody(profiles.subjects, people), happened),
+        subjects=detection.time_to_loss(with_everybody(profiles.subjects, people), happened),
         summary=detection.by_visit(
             at_visit, people, detection.followed_to(people, happened, samples), by, rules.conf_level
         ),
@@ -590,10 +593,61 @@ def persistence(
     )
 
 
+def copies_to_cells(
+    copies_per_ug: ArrayLike, dna_ug_per_ml: ArrayLike, *, vector_copy_number: ArrayLike = 1.0
+) -> NDArray[np.float64]:
+    """CAR-T cells per microlitre of blood from transgene copies per microgram of DNA.
+
+    Parameters
+    ----------
+    copies_per_ug : array_like
+        Transgene copies per microgram of genomic DNA.
+    dna_ug_per_ml : array_like
+        Micrograms of genomic DNA obtained per millilitre of blood of the same sample.
+    vector_copy_number : array_like, default 1.0
+        Transgene copies per CAR-positive cell (of the product), above 0.
+
+    Returns
+    -------
+    ndarray
+        Cells per microlitre; missing where an input is.
+
+    Raises
+    ------
+    ValueError
+        For a negative amount, or a vector copy number that is not above 0.
+
+    Notes
+    -----
+    copies/ug x ug/mL / copies per cell / 1000. Copies per microgram count cells against all nucleated
+    cells, so they overstate the cells in blood while the others are depleted; the DNA yield corrects it.
+
+    Examples
+    --------
+    >>> copies_to_cells([50_000.0], 20.0, vector_copy_number=2.0).tolist()
+    [500.0]
+    """
+    copies, yielded = np.asarray(copies_per_ug, dtype=float), np.asarray(dna_ug_per_ml, dtype=float)
+    per_cell = np.asarray(vector_copy_number, dtype=float)
+    for name, amount in (("copies_per_ug", copies), ("dna_ug_per_ml", yielded)):
+        if (amount < 0).any():
+            raise ValueError(f"{name} cannot be negative, got {float(amount[amount < 0][0]):g}")
+    if (per_cell <= 0).any():
+        raise ValueError(f"vector_copy_number must be above 0, got {per_cell.min():g}")
+    return np.asarray(copies * yielded / per_cell / 1000)
+
+
 def _not_analysed(samples: pd.DataFrame, people: pd.DataFrame, rules: NcaRules) -> pd.Series:
     reason = other_infusion(samples, 1 if rules.infusion_no is None else rules.infusion_no)
     reason[~samples["subject_id"].isin(people["subject_id"])] = "subject is not in subjects"
     return reason
+
+
+def _dated_samples(kinetics: Table, people: pd.DataFrame, rules: NcaRules) -> pd.DataFrame:
+    """Samples with their day, from the date where it is missing."""
+    undated = isinstance(kinetics, pd.DataFrame) and "sample_date" not in kinetics.columns
+    needs = _needs(rules, "day") if undated and rules.time == "actual" else _needs(rules)
+    return derive.with_day(sample_table(kinetics, needs=needs), people, date="sample_date")
 
 
 def _ways(rules: BaseModel | None) -> tuple[str, str]:
@@ -626,35 +680,6 @@ def _analyse(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> NcaRe
         points=points,
         excluded=set_aside(samples, unused, points["note"]),
         rules=rules,
-    )
-
-
-def _assays(profiles: pd.DataFrame) -> list[str]:
-    """Assays in their order; one without a name where there is none."""
-    if "assay" not in profiles.columns or not len(profiles):
-        return [""]
-    return sorted(profiles["assay"].unique().tolist())
-
-
-def _one_assay(profiles: pd.DataFrame, assay: str) -> pd.DataFrame:
-    return profiles if "assay" not in profiles.columns else profiles[profiles["assay"] == assay]
-
-
-def _with_everybody(profiles: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    """The profiles, and a row with its reason for each subject who has none."""
-    blocks = []
-    for assay in _assays(profiles):
-        mine = _one_assay(profiles, assay)
-        absent = people.loc[~people["subject_id"].isin(mine["subject_id"]), "subject_id"]
-        said = {
-            "subject_id": absent, "assay": assay, "n_samples": 0.0, "n_quantifiable": 0.0, "unit": "",
-            "auc_window_status": "NO_SAMPLES", "auc_window_start_rule": "",
-            "note": "NO_SAMPLES: no kinetic sample",
-        }  # fmt: skip
-        rows = pd.DataFrame({name: said.get(name, np.nan) for name in mine.columns}, index=absent.index)
-        blocks += [mine, rows]
-    return results.concat(blocks, profiles.columns).sort_values(
-        "subject_id", kind="stable", ignore_index=True
     )
 
 

@@ -396,13 +396,13 @@ def _curve(
     kept = samples.there & ~dropped
     at_zero = (kept & (samples.time == 0)).any(axis=1)
     assumed = ~at_zero & (samples.count > 0) & (choices.start != "require-sample")
-    front = np.zeros((len(assumed), 1))
-    time, value = packed(
-        np.concatenate([assumed[:, None], kept], axis=1),
-        np.concatenate([front, samples.time], axis=1),
-        np.concatenate([front, np.where(samples.blq, substitute, samples.value)], axis=1),
-    )
-    carried = (samples.moved & kept).any(axis=1)
+    time, value = samples.time, np.where(samples.blq, substitute, samples.value)
+    if assumed.any():
+        front = np.zeros((len(assumed), 1))
+        time, value = np.concatenate([front, time], axis=1), np.concatenate([front, value], axis=1)
+        kept = np.concatenate([assumed[:, None], kept], axis=1)
+    carried = (samples.moved & ~dropped).any(axis=1)
+    time, value = packed(kept, time, value)
     otherwise = "" if choices.start == "require-sample" else "ZERO_ASSUMED"
     rule = np.select([carried, at_zero], ["PREDOSE_CARRIED", "SAMPLE_AT_0"], otherwise)
     lines = trapezoids.curve(time, value, method=choices.auc_method, first_tmax=peak.first_tmax)

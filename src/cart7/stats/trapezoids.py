@@ -25,12 +25,15 @@ _SERIES = (1 / 2, 1 / 3, 1 / 8, 1 / 30, 1 / 144, 1 / 840, 1 / 5760, 1 / 45360, 1
 def total(values: Floats) -> Any:
     """Sum of each row, added from left to right.
 
-    A running sum gives the same bits whatever follows in the row, so neither the padding nor the number
-    of other profiles moves a result; `numpy.sum` groups its terms by the length of the array.
+    Terms in their order give the same bits whatever follows in the row, so neither the padding nor the
+    number of other profiles moves a result. `numpy.sum` along a row groups its terms by the length of the
+    row; down the columns of the transposed table it adds them one after the other.
     """
     if values.shape[1] == 0:
         return np.zeros(values.shape[0])
-    return np.cumsum(values, axis=1)[:, -1]
+    if values.shape[0] == 1:
+        return np.cumsum(values, axis=1)[:, -1]
+    return np.add.reduce(np.ascontiguousarray(values.T), axis=0)
 
 
 def packed(keep: Flags, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
