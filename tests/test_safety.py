@@ -521,6 +521,31 @@ def test_a_wider_level_gives_wider_limits():
     assert wider["conf_level"] == 0.99
 
 
+def test_without_the_aesi_column_nobody_is_said_to_be_free_of_crs():
+    found = safety.special_interest(table(event(pt="Cytokine release syndrome")), INFUSED)
+    assert found.summary[["n_subjects", "estimate", "onset_median"]].isna().all().all()
+    assert set(found.summary["note"]) == {"aesi not collected"}
+    assert results.check(found.to_frame()) == []
+
+
+def test_a_yes_or_no_column_that_is_blank_throughout_was_not_collected():
+    rows = table(event(serious=None, dlt=None), event(serious=None, dlt="N"))
+    found = safety.overview(rows, INFUSED)
+    assert line(found, "serious_teae")["note"] == "serious not collected"
+    assert line(found, "dlt")["n_subjects"] == 0
+
+
+@pytest.mark.parametrize(
+    "result",
+    [safety.OverviewResult, safety.TermResult, safety.ExposureAdjustedResult, safety.SpecialInterestResult,
+     safety.DltResult],
+)  # fmt: skip
+def test_the_figure_of_each_result_exists(result):
+    from cart7.report import figures
+
+    assert callable(getattr(figures, result.figure))
+
+
 def test_the_room_opens_without_heavy_libraries():
     import subprocess
     import sys

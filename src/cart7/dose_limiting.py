@@ -80,6 +80,7 @@ class DltResult(tallies.SafetyResult):
     """
 
     title: ClassVar[str] = "Dose-limiting toxicity"
+    figure: ClassVar[str] = "dlt_rates"
     analysis: ClassVar[str] = "safety.dose_limiting_toxicity"
     stats: ClassVar[tuple[str, ...]] = ("n_infused", "n", "n_dlt", *tallies.RATE, "upper_one_sided")
     subject_stats: ClassVar[tuple[str, ...]] = ("evaluable", "dlt", "reason")

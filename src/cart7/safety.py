@@ -112,6 +112,7 @@ class OverviewResult(SafetyResult):
     """
 
     title: ClassVar[str] = "Adverse events: overview"
+    figure: ClassVar[str] = "ae_overview"
     analysis: ClassVar[str] = "safety.overview"
     stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *RATE)
     subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade")
@@ -135,6 +136,7 @@ class TermResult(SafetyResult):
     """
 
     title: ClassVar[str] = "Adverse events by system organ class and preferred term"
+    figure: ClassVar[str] = "ae_by_grade"
     analysis: ClassVar[str] = "safety.by_term"
     stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *_GRADES, *RATE)
     subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade", "first_day")
@@ -158,6 +160,7 @@ class ExposureAdjustedResult(SafetyResult):
     """
 
     title: ClassVar[str] = "Adverse events per 100 person-years"
+    figure: ClassVar[str] = "ae_rates"
     analysis: ClassVar[str] = "safety.exposure_adjusted"
     stats: ClassVar[tuple[str, ...]] = (
         "n", "n_first", "person_years", *INCIDENCE, "n_events", "followup_years", *EVENT
@@ -211,6 +214,7 @@ class SpecialInterestResult(SafetyResult):
     """
 
     title: ClassVar[str] = "Adverse events of special interest"
+    figure: ClassVar[str] = "aesi_map"
     analysis: ClassVar[str] = "safety.special_interest"
     stats: ClassVar[tuple[str, ...]] = (
         "n", "n_subjects", "n_episodes", *RATE, "n_grade_ge3", *_GE3, *_SPANS, "total_days_median"
