@@ -77,6 +77,7 @@ def test_nameless_columns_are_dropped_when_empty_and_kept_when_not(tmp_path):
     [
         (b"", "FILE-EMPTY", "labs.csv is empty"),
         (b"\xef\xbb\xbf \r\n", "FILE-EMPTY", "labs.csv is empty"),
+        (b"\x0b\n , \n", "FILE-EMPTY", "labs.csv is empty"),
         (b"PK\x03\x04\x14\x00", "FILE-BINARY", "an Excel workbook or another zip archive"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1", "FILE-BINARY", "an old Excel workbook"),
         (b"a,b\n1,\x00\n", "FILE-BINARY", "labs.csv is binary"),

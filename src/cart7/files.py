@@ -116,9 +116,7 @@ def check_encoding(encoding: str | None) -> None:
 def decode(raw: bytes, file: str, encoding: str | None = None) -> str:
     """Text of the bytes of `file`; the encoding is told, never guessed."""
     if not raw.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise UnreadableFileError(
-            "FILE-EMPTY", f"{file} is empty", fix="write the header row, or leave the file out"
-        )
+        raise _empty(file)
     _refuse_binary(raw, file, encoding)
     try:
         text = raw.decode("utf-8" if encoding is None else encoding)
@@ -131,6 +129,10 @@ def decode(raw: bytes, file: str, encoding: str | None = None) -> str:
             fix='save it as UTF-8, or name its encoding; try encoding="cp1252" (Windows) or "latin-1"',
         ) from None
     return text.removeprefix("\ufeff")
+
+
+def _empty(file: str) -> UnreadableFileError:
+    return UnreadableFileError("FILE-EMPTY", f"{file} is empty", fix="write a header row, or leave it out")
 
 
 def _refuse_binary(raw: bytes, file: str, encoding: str | None) -> None:
@@ -177,6 +179,8 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
     lines = _split(text, file, sep)
     while lines and not any(map(str.strip, lines[0])):
         lines.pop(0)
+    if not lines:
+        raise _empty(file)
     header = [cell.strip() for cell in lines[0]]
     if len(header) == 1 and (
         other := [word for mark, word in _OTHER_SEPARATORS.items() if mark in header[0]]

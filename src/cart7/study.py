@@ -367,7 +367,7 @@ def _check(tables: Mapping[str, Table], said: Sequence[Problem]) -> None:
         if name != "subjects":
             read_columns(table, reader, _SPECIAL.get(name, {}))
         _measured(table)
-    zero = pd.Series(dtype="datetime64[ns]") if subjects is None else across.day_zero(subjects)
+    zero = {} if subjects is None else across.day_zero(subjects)
     for table in tables.values():
         across.days_and_dates(table, zero)
     if "kinetics" in tables:
@@ -407,7 +407,7 @@ def _measured(table: Table) -> None:
         measures.set_flags(table)
 
 
-def _check_across(tables: Mapping[str, Table], zero: pd.Series) -> None:
+def _check_across(tables: Mapping[str, Table], zero: across.DayZero) -> None:
     if "kinetics" in tables:
         across.samples_before_infusion(tables["kinetics"])
     across.after_death(tables, zero)

@@ -4,8 +4,6 @@ Here: days derived from dates and compared with them, infusion numbers from the 
 before the infusion, anything after a death, the DLT in two places. Not here: one table alone.
 """
 
-import calendar
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,45 +11,39 @@ import numpy.typing as npt
 import pandas as pd
 
 from cart7.checks.cells import Note
-from cart7.checks.rows import dates
+from cart7.checks.rows import Days, dates, last_dates, span
 from cart7.checks.tables import DATES_OF_DAYS, Table
 from cart7.errors import Problem
 
-Days = npt.NDArray[np.float64]
-_ONE_DAY = np.timedelta64(1, "D")
+DayZero = Mapping[str, float]
+"""Infusion date of each subject, as a day of the calendar."""
 
 
-def day_zero(subjects: Table) -> pd.Series:
-    """Infusion date by subject, where it is complete."""
-    zero = pd.Series(dates(subjects, "infusion_date"), index=subjects.words("subject_id"))
-    return zero[~zero.index.duplicated() & zero.index.notna() & zero.notna()]
+def day_zero(subjects: Table) -> DayZero:
+    """Infusion date by subject, where it is complete; the first row of a subject counts."""
+    pairs = zip(subjects.words("subject_id"), dates(subjects, "infusion_date").tolist(), strict=True)
+    return {subject: zero for subject, zero in reversed(list(pairs)) if subject is not None and zero == zero}
 
 
-def days_since(table: Table, column: str, zero: pd.Series) -> Days:
-    """Days from the infusion to a date column; missing where either is unknown."""
-    return np.asarray((dates(table, column) - _starts(table, zero)) / _ONE_DAY, dtype=np.float64)
-
-
-def _starts(table: Table, zero: pd.Series) -> npt.NDArray[np.datetime64]:
+def _starts(table: Table, zero: DayZero) -> Days:
     """Infusion date of each row's subject."""
-    starts = pd.Series(table.words("subject_id"), dtype=object).map(zero)
-    return np.array(starts.to_numpy(dtype="datetime64[ns]"))
+    return np.array([zero.get(subject, np.nan) for subject in table.words("subject_id")], dtype=np.float64)
 
 
-def days_and_dates(table: Table, zero: pd.Series) -> None:
+def days_and_dates(table: Table, zero: DayZero) -> None:
     """Days that are missing are derived from their dates; days that disagree with them are named."""
     for day, date in DATES_OF_DAYS.get(table.name, {}).items():
         if not table.has(date):
             continue
-        told = days_since(table, date, zero)
+        told = dates(table, date) - _starts(table, zero)
         if not table.has(day):
-            if len(zero) > 0:
+            if zero:
                 _derive_column(table, day, date, told)
             continue
         days = table.values[day]
         # A sample taken at 23:00 of day 4 has day 4.6 and perhaps the date of day 5: less than a day apart.
         wrong = np.abs(told - days) >= 1
-        wrong[_outside_partial_date(table, day, date, zero)] = True
+        wrong |= _outside_partial_date(table, day, date, zero)
         table.warn(wrong, date, "D15-DAY-AND-DATE", f"{date} and {day} disagree; the day counts",
                    "correct the one that is wrong")  # fmt: skip
         for position in np.flatnonzero(table.blank(day) & ~np.isnan(told)).tolist():
@@ -73,27 +65,15 @@ def _derive_column(table: Table, day: str, date: str, told: Days) -> None:
     )  # fmt: skip
 
 
-def _outside_partial_date(table: Table, day: str, date: str, zero: pd.Series) -> list[int]:
-    """Rows whose day cannot be one of the month or year that a partial date names."""
-    partial = [isinstance(text, str) and len(text) < 10 for text in table.words(date)]
-    outside = []
-    for position in np.flatnonzero(np.array(partial, dtype=bool) & ~np.isnan(table.values[day])).tolist():
-        first, last = _span(str(table.values[date][position]))
-        start = zero.get(table.subject(position), pd.NaT)
-        when = start + pd.Timedelta(days=math.floor(table.values[day][position]))
-        if when < first or when > last:
-            outside.append(position)
+def _outside_partial_date(table: Table, day: str, date: str, zero: DayZero) -> npt.NDArray[np.bool_]:
+    """Whether a day cannot be one of the month or year that a partial date names."""
+    outside = np.zeros(len(table.rows), dtype=bool)
+    days = np.floor(table.values[day]) + _starts(table, zero)
+    unknown = np.isnan(dates(table, date)) & ~table.missing(date)
+    for position in np.flatnonzero(unknown & ~np.isnan(days)):
+        first, last = span(str(table.values[date][position]))
+        outside[position] = not first <= days[position] <= last
     return outside
-
-
-def _span(text: str) -> tuple[pd.Timestamp, pd.Timestamp]:
-    """First and last day that a date, complete or partial, can be."""
-    parts = [int(part) for part in text.split("-")]
-    year, month = parts[0], parts[1] if len(parts) > 1 else None
-    if len(parts) == 3:
-        return pd.Timestamp(text), pd.Timestamp(text)
-    end = month or 12
-    return (pd.Timestamp(year, month or 1, 1), pd.Timestamp(year, end, calendar.monthrange(year, end)[1]))
 
 
 def infusion_numbers(kinetics: Table, products: Table | None) -> None:
@@ -180,45 +160,27 @@ def _dated(table: Table) -> str:
     return date if table.has(date) else "day"
 
 
-def after_death(tables: Mapping[str, Table], zero: pd.Series) -> None:
+def after_death(tables: Mapping[str, Table], zero: DayZero) -> None:
     """Whatever is dated after a subject's death; the death counts."""
     events = tables.get("events")
     if events is None or not events.has("event"):
         return
     deaths = (events.words("event") == "DEATH") & ~events.wrong
-    if not deaths.any():
-        return
     owners = events.words("subject_id")[deaths]
-    last_days = pd.Series(_latest_days(events, zero)[deaths], index=owners).groupby(level=0).min()
-    last_dates = pd.Series(_latest_dates(events)[deaths], index=owners).groupby(level=0).min()
+    last_date = last_dates(events, "date")
+    # Of a partial date, the last day that it can be: whatever is later is after the death for certain.
+    last_day = np.where(events.missing("day"), last_date - _starts(events, zero), events.numbers("day"))
+    death_day = pd.Series(last_day[deaths], index=owners, dtype=float).groupby(level=0).min()
+    death_date = pd.Series(last_date[deaths], index=owners, dtype=float).groupby(level=0).min()
     for table in tables.values():
-        pairs = DATES_OF_DAYS.get(table.name, {})
-        day = "day" if "day" in pairs else "start_day"
-        if not pairs or not (table.has(day) or table.has(pairs[day])):
-            continue
-        subject = pd.Series(table.words("subject_id"), dtype=object)
-        late = np.floor(table.numbers(day)) > subject.map(last_days).to_numpy(dtype=float)
-        unknown = np.isnan(table.numbers(day))
-        death_date = subject.map(last_dates).to_numpy(dtype="datetime64[ns]")
-        late |= unknown & (dates(table, pairs[day]) > death_date)
-        table.warn(
-            late,
-            pairs[day] if table.has(pairs[day]) else day,
-            "D20-AFTER-DEATH",
-            "this is after the subject's death; the death counts",
-            "correct the date of one of them",
-        )
-
-
-def _latest_days(events: Table, zero: pd.Series) -> Days:
-    """Day of each event; of a partial date the last day that it can be."""
-    latest = np.asarray((_latest_dates(events) - _starts(events, zero)) / _ONE_DAY, dtype=np.float64)
-    return np.where(np.isnan(events.numbers("day")), latest, events.numbers("day"))
-
-
-def _latest_dates(events: Table) -> npt.NDArray[np.datetime64]:
-    last = [pd.NaT if text is None else _span(str(text))[1] for text in events.words("date")]
-    return np.array(last, dtype="datetime64[ns]")
+        for day, date in list(DATES_OF_DAYS.get(table.name, {}).items())[:1]:
+            subject = pd.Series(table.words("subject_id"), dtype=object)
+            late = np.floor(table.numbers(day)) > subject.map(death_day).to_numpy(dtype=float)
+            late_by_date = dates(table, date) > subject.map(death_date).to_numpy(dtype=float)
+            late |= np.isnan(table.numbers(day)) & late_by_date
+            table.warn(late, date if table.has(date) else day, "D20-AFTER-DEATH",
+                       "this is after the subject's death; the death counts",
+                       "correct the date of one of them")  # fmt: skip
 
 
 def dlt_in_two_places(dlt: Table, adverse_events: Table) -> None:

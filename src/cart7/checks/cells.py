@@ -288,7 +288,7 @@ def read_date(cell: object) -> Reading:
     if bare in _NOTHING:
         return repaired(None, "D25-DATE-FORMAT", "a word for a missing date is read as blank")
     iso = _iso_date(bare)
-    if iso is None and _PARTIAL.fullmatch(bare) and 1 <= int(bare[5:7] or 1) <= 12:
+    if iso is None and _PARTIAL.fullmatch(bare) and _calendar(int(bare[:4]), int(bare[5:7] or 1), 1):
         partial = Note(
             rule="D03-PARTIAL-DATE",
             severity="warning",

@@ -4,13 +4,16 @@ Here: ends before starts, events without an end, blank grades, bags of an odd vo
 adverse event of special interest that touch. Not here: single cells and other tables.
 """
 
+import calendar
+import datetime as dt
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from cart7.checks.tables import DATES_OF_DAYS, Table
-from cart7.derive import to_datetime
 
+Days = npt.NDArray[np.float64]
 BAG_VOLUME_ML = (10.0, 50.0)
 
 
@@ -131,6 +134,38 @@ def _infused_and_dated(table: Table) -> None:
     )
 
 
-def dates(table: Table, column: str) -> npt.NDArray[np.datetime64]:
-    """Complete dates of a column; NaT elsewhere, so that every comparison with it is false."""
-    return np.array(to_datetime(pd.Series(table.words(column), dtype=object)), dtype="datetime64[ns]")
+def dates(table: Table, column: str) -> Days:
+    """Complete dates of a column as days of the calendar; missing elsewhere."""
+    spans = _spans(table, column)
+    return np.where(spans[:, 0] == spans[:, 1], spans[:, 0], np.nan)
+
+
+def last_dates(table: Table, column: str) -> Days:
+    """Last day that each date of a column can be, as a day of the calendar."""
+    return np.asarray(_spans(table, column)[:, 1], dtype=np.float64)
+
+
+def _spans(table: Table, column: str) -> Days:
+    texts = table.words(column)
+    known = {text: span(text) for text in set(texts) if text is not None}
+    spans = [known.get(text, (np.nan, np.nan)) for text in texts]
+    return np.array(spans, dtype=np.float64).reshape(len(texts), 2)
+
+
+def span(text: str) -> tuple[int, int]:
+    """First and last day of the calendar that a date, complete or partial, can be.
+
+    Examples
+    --------
+    >>> first, last = span("2024-02")
+    >>> last - first + 1
+    29
+    """
+    year, month, day = [*map(int, text.split("-")), 0, 0][:3]
+    if day:
+        first = last = dt.date(year, month, day)
+    else:
+        end = month or 12
+        first = dt.date(year, month or 1, 1)
+        last = dt.date(year, end, calendar.monthrange(year, end)[1])
+    return first.toordinal(), last.toordinal()
