@@ -19,7 +19,7 @@ EXACT = {"clopper-pearson": twin.p_central, "mid-p": twin.p_mid, "minlike": twin
 
 
 @given(COUNTS, LEVELS, METHODS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_swapping_events_and_non_events_mirrors_the_interval(counts, level, method):
     x, n = counts
     low, high = proportions.interval(x, n, method=method, conf_level=level)
@@ -29,7 +29,7 @@ def test_swapping_events_and_non_events_mirrors_the_interval(counts, level, meth
 
 
 @given(st.integers(1, 60), LEVELS, METHODS.filter(lambda name: name != "logit"))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_more_events_never_lower_a_limit(n, level, method):
     """Not so for logit, whose interval widens next to the edges (7 and 8 of 9 at 99.9 %)."""
     low, high = proportions.interval(np.arange(n + 1), n, method=method, conf_level=level)
@@ -48,7 +48,7 @@ def test_a_higher_level_gives_an_interval_around_the_lower_one(counts, method):
 
 
 @given(SMALL, st.sampled_from([0.8, 0.9, 0.95]), st.sampled_from(list(EXACT)))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_an_exact_interval_is_the_hull_of_what_its_test_accepts(counts, level, method):
     x, n = counts
     steps = 400

@@ -76,7 +76,7 @@ RULES = st.builds(
 
 
 @given(TRIALS, st.sampled_from(["M3", "M6"]), st.sampled_from(response.STRATEGIES), RULES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=70, deadline=None)
 def test_every_visit_and_strategy_equals_the_walking_version(trial, visit, strategy, rules):
     window = rules.visits[visit]
     rows = response.at_visit(*tables(trial), visit=visit, strategy=strategy, rules=rules).subjects
@@ -90,7 +90,7 @@ def test_every_visit_and_strategy_equals_the_walking_version(trial, visit, strat
 
 
 @given(TRIALS, st.booleans(), st.sampled_from([0, 28]), st.integers(0, 2), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=35, deadline=None)
 def test_best_overall_response_equals_the_walking_version(trial, confirmed, sd_min_days, max_ne, accept_sd):
     rules = ResponseRules(sd_min_days=sd_min_days, max_ne=max_ne, accept_sd=accept_sd)
     rows = response.best_overall(*tables(trial), confirmed=confirmed, rules=rules).subjects
@@ -109,7 +109,7 @@ def test_best_overall_response_equals_the_walking_version(trial, confirmed, sd_m
 
 
 @given(TRIALS, st.randoms(use_true_random=False))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_order_of_the_rows_does_not_matter(trial, random):
     seen, subjects, events = tables(trial)
     shuffled = [
@@ -123,7 +123,7 @@ def test_the_order_of_the_rows_does_not_matter(trial, random):
 
 
 @given(TRIALS)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_the_populations_are_nested_and_the_long_form_keeps_its_shape(trial):
     result = response.objective_response(
         *tables(trial), rules=ResponseRules(visits={"M3": Window(90, 76, 104)})
