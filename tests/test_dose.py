@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from cart7 import dose, results
 from cart7.dose import CellDoseRules, Criterion, Desirability, Gates, ScoreRules
-from cart7.dose.verdict import LevelNumbers, judge_levels
+from cart7.rp2d.verdict import LevelNumbers, judge_levels
 from cart7.errors import DataError
 from cart7.examples import STUDY_FOLDER
 from cart7.records import ProductBag, Subject
