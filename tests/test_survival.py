@@ -202,6 +202,54 @@ def test_long_rows_of_a_curve_keep_their_keys_apart():
     assert set(long["analysis"]) == {"survival.kaplan_meier"}
 
 
+def test_cox_says_why_a_term_has_no_estimate():
+    terms = pd.DataFrame({"level": [0, 0, 1, 1, 0, 1], "twice": [0, 0, 2, 2, 0, 2], "site": 1})
+    result = survival.cox([1, 2, 3, 4, 5, 6], [1, 0, 1, 1, 1, 0], terms)
+    assert result.summary["coef"].isna().tolist() == [False, True, True]
+    assert result.summary["note"].tolist()[1:] == ["constant, or a combination of the terms before it"] * 2
+    assert results.check(result.to_frame()) == []
+    assert (result.n, result.n_event) == (6, 4)
+    nothing = survival.cox([1, 2, 3], [0, 0, 0], pd.DataFrame({"level": [0, 1, 1]})).summary
+    assert nothing["note"].tolist() == ["the events tell nothing about the terms"]
+    assert nothing["coef"].isna().all()
+
+
+def test_cox_is_indifferent_to_unit_origin_and_order_of_a_covariate():
+    rng = np.random.default_rng(11)
+    time, event, x = rng.exponential(1, 30), rng.random(30) < 0.7, rng.normal(size=30)
+    plain = survival.cox(time, event, pd.DataFrame({"x": x})).summary
+    scaled = survival.cox(time[::-1], event[::-1], pd.DataFrame({"x": 5e6 + 1e6 * x[::-1]})).summary
+    assert scaled["coef"][0] * 1e6 == pytest.approx(plain["coef"][0], rel=1e-7)
+    assert scaled["p_value"][0] == pytest.approx(plain["p_value"][0], rel=1e-7)
+
+
+def test_cox_leaves_out_and_lists_incomplete_rows():
+    terms = pd.DataFrame({"level": [0, 0, 1, None, 0, 1]})
+    result = survival.cox([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 1, 0], terms)
+    assert result.excluded[["row", "reason"]].values.tolist() == [[4, "covariate missing"]]
+    assert result.n == 5
+
+
+@pytest.mark.parametrize(
+    ("covariates", "options", "message"),
+    [
+        (pd.DataFrame({"arm": ["a", "b"]}), {}, "must be numeric; code arm as 0 and 1"),
+        (pd.DataFrame(index=[0, 1]), {}, "a column per term"),
+        (pd.DataFrame({"x": [1, 2, 3]}), {}, "one value per time, got 3 for 2"),
+        (pd.DataFrame({"x": [1, 2]}), {"ties": "exact"}, "ties must be one of efron, breslow, got 'exact'"),
+        (
+            pd.DataFrame({"x": [1, 2]}),
+            {"penalty": "ridge"},
+            "penalty must be one of None, firth, got 'ridge'",
+        ),
+        (pd.DataFrame({"x": [1, 2]}), {"conf_level": 2}, "conf_level must be strictly between 0 and 1"),
+    ],
+)
+def test_cox_refuses_what_it_cannot_use(covariates, options, message):
+    with pytest.raises(ValueError, match=message):
+        survival.cox([1, 2], [1, 1], covariates, **options)
+
+
 # ---- times of a study ---------------------------------------------------------------------------
 
 

@@ -5,7 +5,7 @@ the arithmetic (stats.survival_curves, stats.bpcp, stats.competing_risks, stats.
 study's events become times (`histories`, `survival`), drawing (report.figures).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, ClassVar, Literal, cast
@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cart7 import derive, results
+from cart7 import arrays, results
+from cart7.arrays import Array
 from cart7.stats import bpcp as beta_product
 from cart7.stats import competing_risks, gray, survival_curves
 from cart7.stats import logrank as logrank_kernel
 from cart7.stats.survival_curves import QUANTILE_RULES, Curve, Floats
 
-Array = Any  # a list, array or Series of numbers
 ConfType = Literal["log-log", "log", "plain", "logit", "arcsine", "bpcp", "bpcp-midp"]
 QuantileRule = Literal["survfit", "survfit-quantile", "sas"]
 
@@ -148,7 +148,7 @@ class KaplanMeierResult:
     @property
     def excluded(self) -> pd.DataFrame:
         """Rows of the arrays that were not used: table, row (1-based), subject_id, reason."""
-        return _excluded(self.left_out)
+        return arrays.excluded(self.left_out)
 
     @cached_property
     def curve(self) -> pd.DataFrame:
@@ -170,7 +170,7 @@ class KaplanMeierResult:
     @property
     def subjects(self) -> pd.DataFrame:
         """No rows: the curve is made from arrays."""
-        return pd.DataFrame({"subject_id": pd.Series(dtype=object), "note": pd.Series(dtype=object)})
+        return arrays.no_subjects()
 
     def quantiles(
         self, p: float | Sequence[float] = (0.25, 0.5, 0.75), *, rule: QuantileRule = "survfit"
@@ -195,7 +195,7 @@ class KaplanMeierResult:
         >>> kaplan_meier([1, 2, 3, 4], [1, 1, 0, 0]).quantiles(0.5, rule="sas")["note"].tolist()
         ['median not reached; upper limit not reached']
         """
-        known("rule", rule, QUANTILE_RULES)
+        arrays.known("rule", rule, QUANTILE_RULES)
         parts = np.atleast_1d(np.asarray(p, dtype=float)).tolist()
         if not all(0 <= part <= 1 for part in parts):
             raise ValueError(f"p must lie between 0 and 1, got {p}")
@@ -228,7 +228,7 @@ class KaplanMeierResult:
         >>> kaplan_meier([1, 2, 3, 4], [1, 1, 0, 0]).at(2)[["n_risk", "n_event", "survival"]].values.tolist()
         [[3.0, 2.0, 0.5]]
         """
-        known("beyond", beyond, ("ne", "carry"))
+        arrays.known("beyond", beyond, ("ne", "carry"))
         wanted = np.atleast_1d(np.asarray(times, dtype=float))
         if not np.all(np.isfinite(wanted)):
             raise ValueError(f"times must be finite, got {times}")
@@ -295,7 +295,7 @@ class KaplanMeierResult:
         >>> kaplan_meier([3, 5, 5, 8], [1, 1, 0, 0]).follow_up().quantiles(0.5)["time"].tolist()
         [6.5]
         """
-        known("ties", ties, ("events-first", "flip"))
+        arrays.known("ties", ties, ("events-first", "flip"))
         fits = tuple(fit.follow_up(events_first=ties == "events-first") for fit in self.fits)
         return KaplanMeierResult(
             fits=fits, conf_type=self.conf_type, conf_level=self.conf_level, left_out=self.left_out
@@ -314,7 +314,7 @@ class KaplanMeierResult:
             ),
             results.long_rows(
                 curve, analysis="survival.kaplan_meier", param="KM:CURVE", group=curve["group"],
-                timepoint=curve["time"].map(number_text),
+                timepoint=curve["time"].map(arrays.number_text),
                 stats=["n_risk", "n_event", "n_censor", "survival", "std_err", "ci_low", "ci_high"],
                 method=method, reasons=reasons,
             ),
@@ -358,7 +358,7 @@ class CumulativeIncidenceResult(results.EndpointResult):
         >>> cumulative_incidence([1, 2, 3, 4], [1, 2, 0, 1]).at(2)["estimate"].tolist()
         [0.25, 0.25]
         """
-        known("beyond", beyond, ("ne", "carry"))
+        arrays.known("beyond", beyond, ("ne", "carry"))
         wanted = np.atleast_1d(np.asarray(times, dtype=float))
         blocks = [
             _incidence_at(part, wanted, beyond)
@@ -372,8 +372,8 @@ class CumulativeIncidenceResult(results.EndpointResult):
         return [
             results.long_rows(
                 curve, analysis="survival.cumulative_incidence", param="CIF:" + curve["cause"].astype(str),
-                group=curve["group"], timepoint=curve["time"].map(number_text), population=self.population,
-                stats=["n_risk", "estimate", "variance", "ci_low", "ci_high"], method=method,
+                group=curve["group"], timepoint=curve["time"].map(arrays.number_text), method=method,
+                stats=["n_risk", "estimate", "variance", "ci_low", "ci_high"], population=self.population,
                 reasons={"ci_low": why, "ci_high": why},
             ),
         ]  # fmt: skip
@@ -462,9 +462,9 @@ def kaplan_meier(
     >>> fit.curve[["time", "n_risk", "survival"]].values.tolist()
     [[3.0, 4.0, 0.75], [5.0, 3.0, 0.5], [8.0, 1.0, 0.5]]
     """
-    known("conf_type", conf_type, CONF_TYPES)
+    arrays.known("conf_type", conf_type, CONF_TYPES)
     survival_curves.normal_quantile(conf_level)  # refuses a level outside (0, 1)
-    rows = _Rows.of(time, event, "event", group)
+    rows = arrays.Rows.of(time, event, "event", group)
     fits = _fits(rows, conf_type, conf_level, near_ties=merge_near_ties)
     return KaplanMeierResult(fits=fits, conf_type=conf_type, conf_level=conf_level, left_out=rows.left_out)
 
@@ -509,7 +509,7 @@ def bpcp(
     >>> [f"{low:.3f}" for low in bands["ci_low"]]
     ['0.292', '0.094', '0.017', '0.000']
     """
-    rows = _Rows.of(time, event, "event", group, complete=True)
+    rows = arrays.Rows.of(time, event, "event", group, complete=True)
     blocks = []
     for fit in _fits(rows, "bpcp", conf_level, near_ties=False):
         bands = beta_product.limits(fit.steps, conf_level=conf_level, midp=midp, method=method)
@@ -562,7 +562,7 @@ def cumulative_incidence(
     >>> cumulative_incidence([1, 2, 3, 4], [1, 2, 0, 1]).curve["estimate"].tolist()
     [0.25, 0.25, 0.25, 0.75, 0.0, 0.25, 0.25, 0.25]
     """
-    rows = _Rows.of(time, cause, "cause", group)
+    rows = arrays.Rows.of(time, cause, "cause", group)
     times, causes = competing_risks.checked_causes(rows.time, rows.value)
     times = survival_curves.merge_near_ties(times) if times.size else times
     kinds = tuple(int(kind) for kind in np.unique(causes[causes > 0]))
@@ -575,9 +575,9 @@ def cumulative_incidence(
         blocks.append(_incidence_frame(label, found, conf_level))
     curve = results.concat(blocks, _INCIDENCE_COLUMNS)
     return CumulativeIncidenceResult(
-        subjects=pd.DataFrame({"subject_id": pd.Series(dtype=object), "note": pd.Series(dtype=object)}),
+        subjects=arrays.no_subjects(),
         summary=curve.groupby(["group", "cause"], sort=False).tail(1).reset_index(drop=True),
-        excluded=_excluded(rows.left_out),
+        excluded=arrays.excluded(rows.left_out),
         curve=curve,
         variance=variance,
         conf_level=conf_level,
@@ -625,7 +625,7 @@ def logrank(
     >>> f"{test.statistic:.3f} {test.exact_p_value:.3f}"
     '5.052 0.100'
     """
-    rows = _Rows.of(time, event, "event", group)
+    rows = arrays.Rows.of(time, event, "event", group)
     found = logrank_kernel.logrank(rows.time, rows.value, rows.code, len(rows.labels), rho=rho, exact=exact)
     name = "log-rank" if rho == 0 else f"log-rank, weight S to the power {rho:g}"
     way = "" if found.exact_p_value is None else ", permutation of abs(O - E)"
@@ -638,7 +638,7 @@ def logrank(
         observed=pd.Series(found.observed, index=index, name="observed"),
         expected=pd.Series(found.expected, index=index, name="expected"),
         method=name + way,
-        excluded=_excluded(rows.left_out),
+        excluded=arrays.excluded(rows.left_out),
     )
 
 
@@ -674,7 +674,7 @@ def gray_test(time: Array, cause: Array, group: Array) -> pd.DataFrame:
     >>> [f"{p:.3f}" for p in test["p_value"]]
     ['0.052', '0.338']
     """
-    rows = _Rows.of(time, cause, "cause", group, complete=True)
+    rows = arrays.Rows.of(time, cause, "cause", group, complete=True)
     times, causes = competing_risks.checked_causes(rows.time, rows.value)
     times = survival_curves.merge_near_ties(times)
     found = [
@@ -716,64 +716,13 @@ def bootstrap_quantiles(
     >>> f"{np.quantile(medians, 0.025):.1f} {np.quantile(medians, 0.975):.1f}"
     '1.0 5.0'
     """
-    rows = _Rows.of(time, event, "event", None, complete=True)
+    rows = arrays.Rows.of(time, event, "event", None, complete=True)
     return survival_curves.bootstrap_quantiles(rows.time, rows.value, p=p, n_resamples=n_resamples, rng=rng)
 
 
 # ---- arrays into rows ---------------------------------------------------------------------------
 
 _INCIDENCE_COLUMNS = ("group", "cause", "time", "n_risk", "estimate", "variance", "ci_low", "ci_high")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Rows:
-    """Complete rows of the arrays, the group of each as a number, and what was left out."""
-
-    time: Floats
-    value: Floats
-    code: NDArray[np.int64]
-    labels: tuple[str, ...]
-    left_out: tuple[tuple[int, str], ...]
-
-    @classmethod
-    def of(
-        cls, time: Array, value: Array, name: str, group: Array | None, *, complete: bool = False
-    ) -> "_Rows":
-        times, values = _numbers(time, "time"), _numbers(value, name)
-        if times.ndim != 1 or times.shape != values.shape:
-            raise ValueError(
-                f"time and {name} must be one-dimensional and of one length, "
-                f"got {times.shape} and {values.shape}"
-            )
-        levels = None if group is None else pd.Series(np.asarray(group, dtype=object))
-        if levels is not None and len(levels) != times.size:
-            raise ValueError(f"group must have one value per time, got {len(levels)} for {times.size}")
-        no_group = np.zeros(times.size, dtype=bool) if levels is None else levels.isna().to_numpy()
-        no_time, no_value = np.isnan(times), np.isnan(values)
-        gone = no_time | no_value | no_group
-        left_out: tuple[tuple[int, str], ...] = ()
-        if gone.any():
-            why = np.select([no_time, no_value], ["time missing", f"{name} missing"], "group missing")
-            left_out = tuple((int(row) + 1, str(why[row])) for row in np.flatnonzero(gone))
-            if complete:
-                raise ValueError(f"row {left_out[0][0]}: {left_out[0][1]}; leave out rows without it")
-            times, values = times[~gone], values[~gone]
-        if levels is None:
-            return cls(times, values, np.zeros(times.size, dtype=np.int64), (derive.ALL,), left_out)
-        members = derive.groups(pd.DataFrame({"group": levels[~gone].reset_index(drop=True)}), "group")[:-1]
-        code = np.zeros(times.size, dtype=np.int64)
-        for position, (_, mask) in enumerate(members):
-            code[mask] = position
-        return cls(times, values, code, tuple(label for label, _ in members), left_out)
-
-
-def _numbers(values: Array, name: str) -> Floats:
-    if isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
-        values = values.to_numpy(dtype=float, na_value=np.nan)
-    try:
-        return np.asarray(values, dtype=float)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{name} must be numbers: {error}") from error
 
 
 def fit(time: pd.Series, event: pd.Series, group: str, conf_type: str, conf_level: float) -> Fit:
@@ -785,7 +734,7 @@ def fit(time: pd.Series, event: pd.Series, group: str, conf_type: str, conf_leve
     )
 
 
-def _fits(rows: _Rows, conf_type: str, conf_level: float, *, near_ties: bool) -> tuple[Fit, ...]:
+def _fits(rows: arrays.Rows, conf_type: str, conf_level: float, *, near_ties: bool) -> tuple[Fit, ...]:
     _, event = survival_curves.checked(rows.time, rows.value)
     several = len(rows.labels) > 1
     time = survival_curves.merge_near_ties(rows.time) if near_ties and several else rows.time
@@ -798,21 +747,6 @@ def _fits(rows: _Rows, conf_type: str, conf_level: float, *, near_ties: bool) ->
                 conf_level=conf_level)
         )  # fmt: skip
     return tuple(fits)
-
-
-def known(name: str, value: object, allowed: Sequence[str]) -> None:
-    """Raise ValueError unless `value` is one of the allowed words."""
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
-
-
-def _excluded(left_out: Iterable[tuple[int, str]]) -> pd.DataFrame:
-    return results.excluded_frame(("input", row, "", reason) for row, reason in left_out)
-
-
-def number_text(value: float) -> str:
-    """A time as the key of a long row: all its digits, whole numbers without a point."""
-    return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
 def curve_columns(fit: Fit) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cart7 import curves, derive, results
+from cart7 import arrays, curves, derive, results
 from cart7.curves import (
     ConfType,
     CumulativeIncidenceResult,
@@ -30,12 +30,14 @@ from cart7.curves import (
     kaplan_meier,
     logrank,
 )
+from cart7.hazards import CoxResult, cox
 from cart7.histories import StudyHistory, Table
 from cart7.stats import event_times
 from cart7.stats.event_times import Outcome
 
 __all__ = [
     "STRATEGIES",
+    "CoxResult",
     "CumulativeIncidenceResult",
     "EndpointTable",
     "KaplanMeierResult",
@@ -44,6 +46,7 @@ __all__ = [
     "TimeToEventRules",
     "bootstrap_quantiles",
     "bpcp",
+    "cox",
     "cumulative_incidence",
     "endpoint_table",
     "gray_test",
@@ -278,7 +281,7 @@ def time_to_event(
     >>> time_to_event(subjects, events).subjects[["time", "event", "reason"]].values.tolist()
     [[58.0, 1.0, 'DEATH'], [300.0, 0.0, 'ALIVE_LAST_CONTACT']]
     """
-    curves.known("endpoint", endpoint, ENDPOINTS)
+    arrays.known("endpoint", endpoint, ENDPOINTS)
     if endpoint == "EFS" and rules.failure_day is None:
         raise ValueError("endpoint EFS needs rules.failure_day, the day by which a remission is due")
     study = StudyHistory.of(subjects, events, responses)
@@ -482,7 +485,7 @@ class _Cell:
         found |= _median(self.usual, ("median", "ci_low", "ci_high"), rule)
         found |= _median(self.exact, ("", "bpcp_low", "bpcp_high"), rule)
         for day in rules.landmarks:
-            word = f"d{curves.number_text(day)}"
+            word = f"d{arrays.number_text(day)}"
             name, at = f"survival_{word}", (day, rules.landmark_beyond)
             found |= _landmark(self.usual, (f"n_risk_{word}", name, f"{name}_ci_low", f"{name}_ci_high"), *at)
             found |= _landmark(self.exact, ("", "", f"{name}_bpcp_low", f"{name}_bpcp_high"), *at)
