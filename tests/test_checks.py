@@ -1,5 +1,8 @@
 """Rule by rule: one cell changed in a clean table, one finding with its row, class and value."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,6 +128,8 @@ def test_a_value_written_otherwise_is_repaired_and_said(table, column, text, rul
         ("labs", "value", "<0.5", "NUMBER-UNREADABLE"),
         ("labs", "unit", "furlong", "UNIT-UNKNOWN"),
         ("labs", "day", "2.5", "NUMBER-NOT-WHOLE"),
+        ("kinetics", "day", "1e300", "NUMBER-RANGE"),
+        ("kinetics", "infusion_no", "1e19", "NUMBER-RANGE"),
         ("adverse_events", "grade", "6", "NUMBER-RANGE"),
         ("adverse_events", "grade", "severe", "NUMBER-UNREADABLE"),
         ("adverse_events", "start_date", "2022-02-30", "DATE-UNREADABLE"),
@@ -482,3 +487,25 @@ def test_words_for_a_missing_value_are_read_as_blank_and_said():
 def test_a_row_is_warned_of_once_when_it_stands_twice():
     study = study_of("adverse_events", {"grade": ""}, {"grade": ""})
     assert findings(study, "row", "rule") == [(1, "D17-GRADE"), (2, "D01-REPEATED-ROW")]
+
+
+def test_every_rule_has_an_entry_in_the_documentation():
+    root = Path(__file__).parents[1]
+    sources = [root / "src/cart7" / name for name in ("files.py", "study.py", "records.py", "derive.py")]
+    sources += sorted((root / "src/cart7/checks").glob("*.py"))
+    rules = {
+        rule
+        for source in sources
+        for rule in re.findall(r'"((?:D\d\d|[A-Z]{3,})(?:-[A-Z]+)+)"', source.read_text(encoding="utf-8"))
+    }
+    rules -= {
+        word for schema in TABLES.values() for column in schema.columns.values() for word in column.terms
+    }
+    rules -= {
+        word for schema in TABLES.values() for column in schema.columns.values() for word in column.allowed
+    }
+    page = (root / "docs/errors/data-problems.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^### (\S+)$", page, flags=re.MULTILINE)
+    print(f"rules documented: {len(rules & set(entries))} of {len(rules)}")
+    assert set(entries) == rules
+    assert len(entries) == len(set(entries)) > 60

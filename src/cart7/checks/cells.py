@@ -44,6 +44,9 @@ _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+|[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NOTHING = frozenset({"NA", "N/A", "."})
 
+LONGEST_DAYS = 36_525
+_LARGEST_WHOLE = 1e9
+
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _PARTIAL = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
 _DAY_AND_TIME = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})[T ][0-9]{2}(?::?[0-9]{2}.*)?")
@@ -224,6 +227,10 @@ def _within(reading: Reading, cell: object, column: Column) -> Reading:
         return reading
     if low is not None and low >= 0 > value:
         return refused("NUMBER-NEGATIVE", f"{column.name} cannot be negative")
+    if column.name.endswith("day") and abs(value) > LONGEST_DAYS:
+        return refused("NUMBER-RANGE", f"{column.name} must lie within a hundred years of the infusion")
+    if column.kind == "int" and abs(value) > _LARGEST_WHOLE:
+        return refused("NUMBER-RANGE", f"{column.name} is too large for a count")
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low:g}" if high is None else f"between {low or 0:g} and {high:g}"
         unit = f" {column.unit}" if column.unit not in ("", "1") else ""
