@@ -383,8 +383,8 @@ def test_duration_of_response_starts_at_the_first_response_that_the_rules_name()
     assert one("DOR", events(), seen) == (154, 1, "PROGRESSION")
     assert one("DOR", events(), seen, responder=("CR", "CRi")) == (122, 1, "PROGRESSION")
     assert one("DOR", events(), seen, responder=("CRi",))[2] == "NOT_RESPONDER"
-    assert one("DOR", events(("HSCT", 20)), seen)[2] == "NOT_RESPONDER"
-    assert one("DOR", events(("HSCT", 20)), seen, hsct="ignore") == (154, 1, "PROGRESSION")
+    assert one("DOR", events(("HSCT", 20)), seen) == (154, 1, "PROGRESSION")
+    assert one("DOR", events(("HSCT", 20)), seen, hsct="competing")[2] == "NOT_RESPONDER"
 
 
 def test_the_first_day_can_be_day_one():
@@ -403,6 +403,23 @@ def test_a_failure_without_remission_by_the_day_due_is_an_event_of_event_free_su
     assert one("EFS", events(("DEATH", 30)), assessed(), **rules) == (30, 1, "DEATH")
     lost = one("EFS", events(("LAST_CONTACT", 41)), assessed((28, "SD")), **rules)
     assert lost == (28, 0, "LAST_ADEQUATE_ASSESSMENT")
+
+
+def test_defaults_are_those_of_the_contract():
+    rules = TimeToEventRules()
+    assert (rules.hsct, rules.new_therapy, rules.second_infusion) == (
+        "ignore",
+        "censor-last-assessment",
+        "ignore",
+    )
+    assert (rules.missed_visits, rules.schedule, rules.day_one, rules.failure_day) == (
+        None,
+        None,
+        False,
+        None,
+    )
+    assert rules.responder == ("CR", "CRi", "CRh", "PR")
+    assert (rules.conf_type, rules.conf_level, rules.landmarks) == ("log-log", 0.95, (90, 180, 365))
 
 
 def test_event_free_survival_needs_its_failure_day():

@@ -81,7 +81,7 @@ class TimeToEventRules(BaseModel):
 
     Parameters
     ----------
-    hsct : {"censor-last-assessment", "ignore", "censor-at-hsct", "competing", "time-dependent"}
+    hsct : {"ignore", "censor-last-assessment", "censor-at-hsct", "competing", "time-dependent"}
         What a transplant before the event does. `time-dependent` ignores it here and splits the
         rows of `.counting_process`. Overall survival is never censored by it.
     new_therapy : {"censor-last-assessment", "ignore"}
@@ -112,14 +112,14 @@ class TimeToEventRules(BaseModel):
 
     Examples
     --------
-    >>> TimeToEventRules(hsct="ignore").new_therapy
+    >>> TimeToEventRules(hsct="competing").new_therapy
     'censor-last-assessment'
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    hsct: Literal["censor-last-assessment", "ignore", "censor-at-hsct", "competing", "time-dependent"] = (
-        "censor-last-assessment"
+    hsct: Literal["ignore", "censor-last-assessment", "censor-at-hsct", "competing", "time-dependent"] = (
+        "ignore"
     )
     new_therapy: Literal["censor-last-assessment", "ignore"] = "censor-last-assessment"
     second_infusion: Literal["ignore", "censor-last-assessment"] = "ignore"

@@ -67,7 +67,7 @@ class History:
 class Policy:
     """What an intercurrent event does to a time, and which planned visits must not be missed."""
 
-    hsct: str = "censor-last-assessment"
+    hsct: str = "ignore"
     new_therapy: str = "censor-last-assessment"
     second_infusion: str = "ignore"
     missed_visits: int | None = None
