@@ -267,6 +267,20 @@ def test_several_results_at_one_time_become_one_by_rule(duplicates, value):
     assert found.auc_last[0] == pytest.approx(2.5 * value + log_area(value, 50, 4))
 
 
+@pytest.mark.parametrize(
+    ("duplicates", "fates", "in_auc"),
+    [
+        ("mean", ["", "merged", "merged", ""], [True] * 4),
+        ("first", ["", "", "later duplicate", ""], [True, True, False, True]),
+    ],
+)
+def test_what_became_of_several_results_is_said_per_sample(duplicates, fates, in_auc):
+    choices = Choices(duplicates=duplicates)
+    use = examine([-1, 0, 5, 5, 9], [np.nan, 0, 100, 400, 50], choices=choices).samples
+    assert use.fate[0].tolist() == ["missing result", *fates]
+    assert use.in_auc[0].tolist() == [False, *in_auc]
+
+
 def test_a_missing_result_beside_a_known_one_is_no_duplicate():
     assert nca([0.0, 5.0, 5.0], [0.0, np.nan, 400.0]).note[0] != "DUPLICATE_TIME"
 

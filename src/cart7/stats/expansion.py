@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 
 from cart7.stats.profiles import Peak, Samples, earliest, latest
-from cart7.stats.trapezoids import Flags, Floats, packed, total
+from cart7.stats.trapezoids import Flags, Floats, count, lowest, packed, total
 
 CONTRACTION_END = 28.0
 
 
 def _log_line(samples: Samples, where: Flags, origin: Floats, level: Floats) -> tuple[Any, Any, Any]:
     """Number of samples, slope and R-squared of ln(value) on time; slope 0 where it is not defined."""
-    n = where.sum(axis=1).astype(np.float64)
+    n = count(where).astype(np.float64)
     x = np.where(where, samples.time - origin[:, None], 0.0)
     y = np.log(np.where(where, samples.value, 1.0) / np.where(where, level[:, None], 1.0))
-    count = np.maximum(n, 1.0)
-    sxx = total(x * x) - total(x) ** 2 / count
-    sxy = total(x * y) - total(x) * total(y) / count
-    syy = total(y * y) - total(y) ** 2 / count
+    size = np.maximum(n, 1.0)
+    sxx = total(x * x) - total(x) ** 2 / size
+    sxy = total(x * y) - total(x) * total(y) / size
+    syy = total(y * y) - total(y) ** 2 / size
     sound = (n > 1) & (sxx > 0) & (syy > 0)
     slope = np.where(sound, sxy / np.where(sound, sxx, 1.0), 0.0)
     r_squared = np.where(sound & (n > 2), np.minimum(slope * sxy / np.where(sound, syy, 1.0), 1.0), np.nan)
@@ -39,7 +39,7 @@ def expansion(samples: Samples, peak: Peak) -> dict[str, Any]:
     pairs = ~np.isnan(time[:, 1:])
     gain = np.log(np.where(pairs, value[:, 1:], 1.0) / np.where(pairs, value[:, :-1], 1.0))
     steps = gain / np.where(pairs, time[:, 1:] - time[:, :-1], 1.0)
-    steepest = np.max(np.where(pairs, steps, -np.inf), axis=1, initial=-np.inf)
+    steepest = -lowest(np.where(pairs, -steps, np.inf))
     return {
         "expansion_n": np.where(np.isnan(peak.tfirst), np.nan, n),
         "expansion_rate": rate,

@@ -27,7 +27,7 @@ from cart7.stats.profiles import (
     read_samples,
 )
 from cart7.stats.terminal_slope import TerminalSlope
-from cart7.stats.trapezoids import Curve, Flags, Floats, packed, total
+from cart7.stats.trapezoids import Curve, Flags, Floats, count, packed, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -309,6 +309,7 @@ class _Pass:
     no_quant: Flags
     has_area: Flags
     windows: tuple[WindowArea, ...]
+    duplicates: str
 
 
 def _pass(
@@ -338,6 +339,7 @@ def _pass(
         samples=samples, faults=faults, peak=peak, dropped=dropped, lines=lines,
         start_rule=np.where(sound, start_rule, ""), slope=slope, ending=ending,
         no_samples=no_samples, no_quant=no_quant, has_area=has_area, windows=windows,
+        duplicates=choices.duplicates,
     )  # fmt: skip
 
 
@@ -454,7 +456,7 @@ def _point_parameters(samples: Samples, peak: Peak, sound: Flags) -> dict[str, A
     tlag = np.where(np.isnan(peak.tfirst), np.nan, np.nan_to_num(latest(samples.time, before_first)))
     return {
         "n_samples": np.where(sound, samples.count, np.nan),
-        "n_quantifiable": np.where(sound, samples.quantifiable.sum(axis=1), np.nan),
+        "n_quantifiable": np.where(sound, count(samples.quantifiable), np.nan),
         "cmax": peak.cmax,
         "tmax": peak.tmax,
         "tfirst": peak.tfirst,
@@ -531,18 +533,26 @@ def _sample_use(done: _Pass) -> SampleUse:
     def back(values: NDArray[Any]) -> Any:
         return np.take_along_axis(values, samples.slot, axis=1)
 
-    given, repeated = samples.given, samples.repeated
-    set_aside = repeated & (samples.duplicates == "first")
+    given = samples.given
+    shared, set_aside = np.zeros_like(given), np.zeros_like(given)
+    if samples.merged is not None:
+        results = np.zeros(samples.merged.shape)
+        np.add.at(results, (np.nonzero(given)[0], samples.slot[given]), 1.0)
+        order = np.maximum(np.cumsum(given, axis=1) - 1, 0)
+        repeats = np.diff(samples.merged, axis=1, prepend=-1) == 0
+        later = given & np.take_along_axis(repeats, order, axis=1)
+        if done.duplicates == "first":
+            set_aside = later
+        else:
+            shared = given & back(results > 1)
     used = given & ~set_aside
-    shared = np.zeros(samples.there.shape, dtype=bool)
-    shared[np.nonzero(repeated)[0], samples.slot[repeated]] = True
     fates = {
         "missing result": ~given,
         "later duplicate": set_aside,
         "before day 0": ~back(samples.there),
         "predose moved to day 0": back(samples.moved),
         "BLQ dropped": back(done.dropped),
-        "merged": back(shared),
+        "merged": shared,
     }
     kept = samples.there & ~done.dropped & done.has_area[:, None]
     return SampleUse(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cart7.stats.trapezoids import Flags, Floats, packed, total
+from cart7.stats.trapezoids import Flags, Floats, count, lowest, packed, total
 
 DUPLICATES = ("error", "mean", "geo-mean", "max", "first")
 
@@ -21,8 +21,8 @@ class Samples:
     """Results with a value or below the limit, packed to the left, one per time.
 
     `there` marks those that belong to the profile (day 0 or later, and a predose sample moved to day 0).
-    `given` and `slot` lead back to the input: whether a cell held a result, and which packed entry it is in;
-    `repeated` marks input cells at the time of an earlier one.
+    `given` marks the cells of the input that held a usable result. Where several results at one time were
+    made one, `merged` says for each of them in order which packed entry it is in.
     """
 
     time: Floats
@@ -32,19 +32,23 @@ class Samples:
     there: Flags
     moved: Flags
     given: Flags
-    slot: NDArray[np.intp]
-    repeated: Flags
-    duplicates: str
+    merged: NDArray[np.intp] | None
 
     @property
     def count(self) -> Any:
         """Samples per profile."""
-        return self.there.sum(axis=1)
+        return count(self.there)
 
     @property
     def quantifiable(self) -> Flags:
         """Samples of the profile above the limit."""
         return self.there & ~self.blq
+
+    @property
+    def slot(self) -> Any:
+        """Packed entry of each cell of the input."""
+        order = np.maximum(np.cumsum(self.given, axis=1) - 1, 0)
+        return order if self.merged is None else np.take_along_axis(self.merged, order, axis=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -79,25 +83,28 @@ def read_samples(
     )
     limit = np.broadcast_to(np.asarray(np.nan if lloq is None else lloq, dtype=np.float64), shape)
     given = ~np.isnan(values) | below
-    faults = _faults(times, values, given, strict=duplicates == "error")
+    there, times, values, below, limit = packed(given, given, times, values, below, limit)
+    below = there & (below | ((values >= 0) & ((values == 0) | (values < limit))))
+    faults = _faults(times, values, there, strict=duplicates == "error")
     if needs_lloq:
-        unknown = given & (below | (values == 0)) & ~(limit > 0)
-        faults = np.where((faults == "") & unknown.any(axis=1), "MISSING_LLOQ", faults)
-    given = given & (faults == "")[:, None]
-    below = given & (below | (values == 0) | (values < limit))
-    values = np.where(below, 0.0, values)
-    earlier = np.where(given, times, -np.inf)
-    repeated = given & (times == np.maximum.accumulate(_shifted(earlier), axis=1))
-    slot = np.maximum(np.cumsum(given & ~repeated, axis=1) - 1, 0)
-    time_, value_, below_, limit_ = packed(given & ~repeated, times, values, below, limit)
-    if repeated.any() and duplicates != "first":
-        value_ = _merged(values, given, slot, value_.shape[1], duplicates)
-        below_ = ~np.isnan(value_) & ((value_ == 0) | (value_ < limit_))
-        value_ = np.where(below_, 0.0, value_)
-    there = ~np.isnan(time_)
+        faults = np.where((faults == "") & (below & ~(limit > 0)).any(axis=1), "MISSING_LLOQ", faults)
+    sound = (faults == "")[:, None]
+    there, below = there & sound, below & sound
+    times, values = np.where(there, times, np.nan), np.where(below, 0.0, np.where(there, values, np.nan))
+    merged = None
+    again = there[:, 1:] & (times[:, 1:] == times[:, :-1])
+    if again.any():
+        first = np.concatenate([there[:, :1], there[:, 1:] & ~again], axis=1)
+        merged = np.maximum(np.cumsum(first, axis=1) - 1, 0)
+        combined = _merged(values, there, merged, duplicates)
+        there, times, values, below, limit = packed(first, there, times, values, below, limit)
+        if duplicates != "first":
+            values = combined[:, : there.shape[1]]
+            below = there & ((values == 0) | (values < limit))
+            values = np.where(below, 0.0, values)
     return Samples(
-        time=time_, value=value_, blq=below_, lloq=limit_, there=there, moved=np.zeros_like(there),
-        given=given, slot=slot, repeated=repeated, duplicates=duplicates,
+        time=times, value=values, blq=below, lloq=limit, there=there, moved=np.zeros_like(there),
+        given=given & sound, merged=merged,
     ), faults  # fmt: skip
 
 
@@ -108,22 +115,17 @@ def _rectangle(name: str, values: ArrayLike) -> Floats:
     return table if table.shape[1] else np.full((table.shape[0], 1), np.nan)
 
 
-def _shifted(values: Floats) -> Floats:
-    """Each row one place to the right, -inf in front."""
-    return np.concatenate([np.full((values.shape[0], 1), -np.inf), values[:, :-1]], axis=1)
-
-
-def _faults(time: Floats, value: Floats, given: Flags, *, strict: bool) -> NDArray[np.str_]:
+def _faults(time: Floats, value: Floats, there: Flags, *, strict: bool) -> NDArray[np.str_]:
     """Why each profile cannot be used, codes separated by semicolons; empty when it can."""
-    known = given & np.isfinite(time)
-    latest_before = np.maximum.accumulate(_shifted(np.where(known, time, -np.inf)), axis=1)
-    if (known & (time < latest_before)).any():
+    known = there & np.isfinite(time)
+    step = np.where(known[:, 1:] & known[:, :-1], time[:, 1:], np.inf) - np.where(known, time, 0.0)[:, :-1]
+    if (step < 0).any():
         raise ValueError("time must increase within each profile")
     found = {
-        "DUPLICATE_TIME": known & (time == latest_before) & strict,
+        "DUPLICATE_TIME": (step == 0) & strict,
         "NEGATIVE_VALUE": value < 0,
-        "MISSING_TIME": given & np.isnan(time),
-        "NON_FINITE_VALUE": np.isinf(value) | (given & np.isinf(time)),
+        "MISSING_TIME": there & np.isnan(time),
+        "NON_FINITE_VALUE": there & (np.isinf(value) | np.isinf(time)),
     }
     codes = np.full(time.shape[0], "", dtype="U72")
     for code, cells in found.items():
@@ -132,41 +134,40 @@ def _faults(time: Floats, value: Floats, given: Flags, *, strict: bool) -> NDArr
     return codes
 
 
-def _merged(values: Floats, given: Flags, slot: NDArray[np.intp], width: int, policy: str) -> Any:
+def _merged(values: Floats, there: Flags, slot: NDArray[np.intp], policy: str) -> Any:
     """One value per time: the mean, geometric mean or maximum of the results at that time."""
-    profile, column = np.nonzero(given)
+    profile, column = np.nonzero(there)
     at = (profile, slot[profile, column])
     results = values[profile, column]
-    count = np.zeros((len(values), width))
-    np.add.at(count, at, 1.0)
-    top = np.full((len(values), width), -np.inf)
+    number = np.zeros(values.shape)
+    np.add.at(number, at, 1.0)
+    top = np.full(values.shape, -np.inf)
     np.maximum.at(top, at, results)
-    total_, logs = np.zeros_like(count), np.zeros_like(count)
-    np.add.at(total_, at, results)
+    added, logs, zero = np.zeros(values.shape), np.zeros(values.shape), np.zeros(values.shape, dtype=bool)
+    np.add.at(added, at, results)
     np.add.at(logs, at, np.log(np.where(results > 0, results, 1.0)))
-    zero = np.zeros(count.shape, dtype=bool)
     np.logical_or.at(zero, at, results == 0)
-    several = np.maximum(count, 1.0)
+    several = np.maximum(number, 1.0)
     geometric = np.where(zero, 0.0, np.exp(logs / several))
-    chosen = {"mean": total_ / several, "geo-mean": geometric, "max": top}[policy]
-    return np.where(count == 0, np.nan, np.where(count == 1, total_, chosen))
+    chosen = {"mean": added / several, "geo-mean": geometric}.get(policy, top)
+    return np.where(number == 1, added, np.where(number == 0, np.nan, chosen))
 
 
 def from_day_0(samples: Samples, *, carry: bool) -> Samples:
     """Keep day 0 and later; `carry` moves the last sample before to day 0 when there is none on it."""
     after = samples.there & (samples.time >= 0)
     before = samples.there & (samples.time < 0)
+    if not (carry and before.any()):
+        return replace(samples, there=after)
     wanted = after.any(axis=1) & before.any(axis=1) & ~(after & (samples.time == 0)).any(axis=1)
     last_before = before & (np.cumsum(before, axis=1) == before.sum(axis=1, keepdims=True))
-    moved = last_before & wanted[:, None] & carry
-    return replace(
-        samples, time=np.where(moved, 0.0, samples.time), there=after | moved, moved=moved
-    )  # fmt: skip
+    moved = last_before & wanted[:, None]
+    return replace(samples, time=np.where(moved, 0.0, samples.time), there=after | moved, moved=moved)
 
 
 def earliest(time: Floats, where: Flags) -> Any:
     """First time of each row where the condition holds; NaN where it never does."""
-    first = np.min(np.where(where, time, np.inf), axis=1, initial=np.inf)
+    first = lowest(np.where(where, time, np.inf))
     return np.where(np.isinf(first), np.nan, first)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cart7.stats.trapezoids import Flags, Floats, total
+from cart7.stats.trapezoids import Flags, Floats, count, lowest, total
 
 SLOPE_RULES = ("negative-only", "any")
 
@@ -77,12 +77,12 @@ def best_window(
     fit = _all_windows(time, value, candidate)
     start_here = candidate & (fit.n >= min_points)
     if whole:
-        start_here &= fit.n == candidate.sum(axis=1, keepdims=True)
+        start_here &= fit.n == count(candidate)[:, None]
     sound = start_here & (fit.sxx > 0) & (fit.syy > 0)
     falling = sound & (fit.slope < 0)
     competing = falling if slope_rule == "negative-only" else sound
     scored = competing & (fit.n > 2)
-    best = np.max(np.where(scored, fit.adj_r_squared, -np.inf), axis=1, initial=-np.inf)[:, None]
+    best = -lowest(np.where(scored, -fit.adj_r_squared, np.inf))[:, None]
     chosen = falling & np.where(scored.any(axis=1, keepdims=True), scored, competing)
     chosen &= (fit.adj_r_squared > best - tolerance) | (fit.n == 2)
     return _read_off(fit, time, candidate, tlast, chosen, _reason(start_here, sound, chosen))

@@ -36,18 +36,31 @@ def total(values: Floats) -> Any:
     return np.add.reduce(np.ascontiguousarray(values.T), axis=0)
 
 
+def count(flags: Flags) -> Any:
+    """How many are true in each row."""
+    return np.add.reduce(np.ascontiguousarray(flags.T), axis=0, dtype=np.intp)
+
+
+def lowest(values: Floats) -> Any:
+    """Smallest entry of each row, inf in an empty one; reduced down columns, which is many times faster."""
+    return np.min(np.ascontiguousarray(values.T), axis=0, initial=np.inf)
+
+
 def packed(keep: Flags, *arrays: NDArray[Any]) -> list[NDArray[Any]]:
     """The kept entries of each row, moved to the left; the rest (at least one column) is NaN or False."""
-    counts = keep.sum(axis=1)
+    counts = count(keep)
     width = int(counts.max(initial=1))
     inside = np.arange(width) < counts[:, None]
     tidy = bool(np.array_equal(keep[:, :width], inside))
-    order = None if tidy else np.argsort(~keep, axis=1, kind="stable")[:, :width]
     moved = []
     for array in arrays:
-        chosen = array[:, :width] if order is None else np.take_along_axis(array, order, axis=1)
         blank: Any = False if array.dtype == np.bool_ else np.nan
-        moved.append(np.where(inside, chosen, blank))
+        if tidy:
+            moved.append(np.where(inside, array[:, :width], blank))
+        else:
+            table = np.full(inside.shape, blank, dtype=array.dtype)
+            table[inside] = array[keep]  # both masks run through the rows in the same order
+            moved.append(table)
     return moved
 
 
@@ -110,7 +123,7 @@ def curve(time: Floats, value: Floats, *, method: str, first_tmax: Floats) -> Cu
         log = positive & (c2 != c1) & (t1 >= first_tmax[:, None])
     slope = np.where(log, log_ratio(c1, c2, log), 0.0) / np.where(there, t2 - t1, 1.0)
     return Curve(
-        time=time, value=value, count=(~np.isnan(time)).sum(axis=1), t1=t1, t2=t2, c1=c1, c2=c2,
+        time=time, value=value, count=count(~np.isnan(time)), t1=t1, t2=t2, c1=c1, c2=c2,
         log=log, slope=slope,
     )  # fmt: skip
 
