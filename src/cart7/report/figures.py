@@ -9,12 +9,13 @@ from cart7.report.figures_dose import cell_dose, dose_profile
 from cart7.report.figures_kinetics import (
     ada_course,
     ada_rates,
+    exposure_by_group,
     kinetics_spaghetti,
     pd_over_time,
     persistence_bars,
 )
 from cart7.report.figures_response import response_rates, swimmer
-from cart7.report.figures_safety import ae_by_grade, aesi_map, dlt_rates
+from cart7.report.figures_safety import ae_by_grade, ae_overview, ae_rates, aesi_map, dlt_rates
 from cart7.report.figures_survival import cumulative_incidence, endpoint_curves, kaplan_meier
 
 pd_by_visit = pd_over_time
@@ -26,6 +27,8 @@ __all__ = [
     "ada_course",
     "ada_rates",
     "ae_by_grade",
+    "ae_overview",
+    "ae_rates",
     "aesi_map",
     "cell_dose",
     "cumulative_incidence",
@@ -33,6 +36,7 @@ __all__ = [
     "dose_profile",
     "dose_score",
     "endpoint_curves",
+    "exposure_by_group",
     "kaplan_meier",
     "kinetics_spaghetti",
     "pd_by_visit",

@@ -13,6 +13,7 @@ from cart7.report.canvas import (
     QUIET,
     blank,
     group_name,
+    in_house_style,
     legend_above,
     look,
     nothing_to_draw,
@@ -22,6 +23,7 @@ from cart7.report.canvas import (
 )
 
 
+@in_house_style
 def dose_profile(result: Any, ax: Any = None, *, by: str | None = "dose_level") -> Any:
     """Expected score by dose level with its credible interval; gates and P(best) below.
 
@@ -81,6 +83,7 @@ def _score_legend(ax: Any) -> None:
     ])  # fmt: skip
 
 
+@in_house_style
 def cell_dose(result: Any, ax: Any = None) -> Any:
     """Dose received by every subject against the planned dose and its limits, first infusion.
 

@@ -18,6 +18,7 @@ from cart7.report.canvas import (
     QUIET,
     blank,
     group_name,
+    in_house_style,
     legend_above,
     log_axis,
     look,
@@ -40,6 +41,7 @@ MEASURES = {
 }
 
 
+@in_house_style
 def kinetics_spaghetti(
     result: Any, ax: Any = None, *, assay: str | None = None, groups: Mapping[str, str] | None = None,
     infusion_no: int | None = 1, by: str | None = "dose_level", label: str | None = None,
@@ -79,6 +81,7 @@ def kinetics_spaghetti(
     return _spaghetti(points[points["day"] >= -1], ax, groups=groups, by=by, label=label)
 
 
+@in_house_style
 def pd_over_time(
     result: Any, ax: Any = None, *, parameter: str | None = None, groups: Mapping[str, str] | None = None,
     by: str | None = "dose_level", label: str | None = None, lines: Sequence[float] = (),
@@ -219,6 +222,7 @@ def _level_legend(ax: Any, levels: list[str], by: str | None) -> None:
     ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(0, 1), ncols=len(handles), borderpad=0)
 
 
+@in_house_style
 def persistence_bars(
     result: Any, ax: Any = None, *, assay: str | None = None, group: str = ALL, label: str | None = None
 ) -> Any:
@@ -250,6 +254,7 @@ def persistence_bars(
                      label=label or f"Quantifiable, {chosen} (%)")  # fmt: skip
 
 
+@in_house_style
 def ada_rates(
     result: Any,
     ax: Any = None,
@@ -305,6 +310,7 @@ def _by_visit(rows: pd.DataFrame, ax: Any, *, count: str, n: str, row: str, labe
     return ax
 
 
+@in_house_style
 def ada_course(result: Any, ax: Any = None) -> Any:
     """Antibody samples of every subject over time: positive filled with its titre, negative open.
 
@@ -349,4 +355,63 @@ def ada_course(result: Any, ax: Any = None) -> Any:
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.set_yticks(range(len(names)), [short_ids(names)[name] for name in names])
     legend_above(ax)
+    return ax
+
+
+@in_house_style
+def exposure_by_group(
+    result: Any, ax: Any = None, *, param: str = "cmax", assay: str | None = None,
+    by: str | None = "dose_level",
+    label: str | None = None,
+) -> Any:  # fmt: skip
+    """One kinetic parameter by dose level: geometric mean with its interval, and the range (wide bar).
+
+    Parameters
+    ----------
+    result : ExposureResult
+        Its `.summary` (param, assay, group, n, geo_mean, geo_ci_low, geo_ci_high).
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    param : str
+        Which parameter (`cmax`, `auc_window` ...).
+    assay : str, optional
+        Which assay; the first one by default.
+    by : str or None
+        What the groups are; dose levels are named `DL 1`.
+    label : str, optional
+        Word and unit on the vertical axis.
+
+    Returns
+    -------
+    Axes
+    """
+    summary = result.summary[result.summary["param"] == param]
+    found = list(dict.fromkeys(summary["assay"].astype(str))) if len(summary) else []
+    chosen = assay if assay is not None else (found[0] if found else "")
+    rows = {
+        str(row["group"]): row for row in summary[summary["assay"].astype(str) == chosen].to_dict("records")
+    }
+    levels = ordered(list(rows))
+    ax = blank(7.2, 3.1, left=1.0, right=0.2, top=0.15, bottom=0.6) if ax is None else ax
+    if not levels:
+        return nothing_to_draw(ax, "no profile")
+    limits = [
+        rows[level][name]
+        for level in levels
+        for name in ("geo_mean", "geo_ci_low", "geo_ci_high", "min", "max")
+    ]
+    log_axis(ax, limits, label=label or f"{param} ({chosen})")
+    for place, level in enumerate(levels):
+        row, style = rows[level], look(level, levels)
+        ax.vlines(place, row["geo_ci_low"], row["geo_ci_high"], color=style.colour, linewidth=1.8)
+        ax.vlines(place, row["min"], row["max"], color=style.colour, linewidth=7, alpha=0.2)
+        ax.plot(place, row["geo_mean"], marker=style.marker, color=style.colour, markersize=7, linestyle="")
+    ax.set_xlim(-0.5, len(levels) - 0.5)
+    ax.set_xticks(range(len(levels)), [group_name(level, by) for level in levels])
+    strip_below(
+        ax,
+        list(range(len(levels))),
+        [("n", INK, [str(int(rows[level]["n"])) for level in levels])],
+        offset=26,
+    )
     return ax

@@ -18,6 +18,7 @@ from cart7.report.canvas import (
     blank,
     day_axis,
     group_name,
+    in_house_style,
     nothing_to_draw,
     ordered,
     percent_axis,
@@ -40,6 +41,7 @@ EVENT_MARKS = {
 STRATEGY_MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
+@in_house_style
 def swimmer(
     result: Any, ax: Any = None, *, course: pd.DataFrame | None = None, by: str | None = "dose_level"
 ) -> Any:
@@ -181,6 +183,7 @@ def _swimmer_legend(ax: Any, assessments: pd.DataFrame, course: pd.DataFrame) ->
               borderaxespad=0.2, borderpad=0, handlelength=1.3, columnspacing=1.2, fontsize=8)  # fmt: skip
 
 
+@in_house_style
 def response_rates(
     result: Any, ax: Any = None, *, population: str = "INFUSED", group: str = ALL,
     visits: Sequence[str] | None = None, names: Mapping[str, str] | None = None,

@@ -3,6 +3,7 @@
 Here: drawing of counts and limits that a result holds. Not here: any count.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from cart7.report.canvas import (
     QUIET,
     blank,
     group_name,
+    in_house_style,
     legend_above,
     look,
     nothing_to_draw,
@@ -22,6 +24,7 @@ from cart7.report.canvas import (
     percent_axis,
     short_ids,
 )
+from cart7.report.words import AE_ROWS
 
 # Tol's iridescent-to-dark sequence of yellow to brown: darker is worse, also in grey print.
 GRADES = ("#FFF0B8", "#FEC44F", "#EC7014", "#B03A04", "#5A1F04")
@@ -29,6 +32,7 @@ GRADE_INK = (INK, INK, INK, "white", "white")
 CATEGORY_MARKS = {"CRS": "o", "ICANS": "s", "HLH": "D", "IEC-HS": "D"}
 
 
+@in_house_style
 def dlt_rates(result: Any, ax: Any = None, *, by: str | None = "dose_level") -> Any:
     """Dose-limiting toxicity by dose level with exact limits and counts.
 
@@ -86,6 +90,7 @@ def _rate_legend(ax: Any, one_sided: bool) -> None:
     legend_above(ax, handles)
 
 
+@in_house_style
 def ae_by_grade(result: Any, ax: Any = None, *, group: str = ALL, terms: int = 20) -> Any:
     """Subjects by worst grade of each adverse event term, the most frequent terms first.
 
@@ -143,6 +148,7 @@ def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"
 
 
+@in_house_style
 def aesi_map(
     result: Any, ax: Any = None, *, groups: dict[str, str] | None = None, by: str | None = "dose_level"
 ) -> Any:
@@ -219,3 +225,93 @@ def _grade_legend(ax: Any, grades: pd.Series) -> None:
                      label=f"worst grade {grade}")
                for grade in found]  # fmt: skip
     legend_above(ax, handles, columns=5)
+
+
+@in_house_style
+def ae_overview(
+    result: Any, ax: Any = None, *, group: str = ALL, names: Mapping[str, str] | None = None
+) -> Any:
+    """Subjects with each kind of adverse event, with exact limits and counts.
+
+    Parameters
+    ----------
+    result : OverviewResult
+        Its `.summary`: row, group, n, n_subjects, estimate, ci_low, ci_high (fractions).
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    group : str
+        Which group.
+    names : mapping, optional
+        Words for the rows.
+
+    Returns
+    -------
+    Axes
+    """
+    rows = result.summary[result.summary["group"] == group].to_dict("records")
+    words = AE_ROWS if names is None else names
+    lanes = [
+        (words.get(row["row"], row["row"]), 100 * row["estimate"], 100 * row["ci_low"], 100 * row["ci_high"],
+         f"{int(row['n_subjects'])}/{int(row['n'])}")
+        for row in rows
+    ]  # fmt: skip
+    return _lanes(lanes, ax, label="Subjects (%) with exact limits", counts="subjects/n", limit=100.0)
+
+
+@in_house_style
+def ae_rates(result: Any, ax: Any = None, *, group: str = ALL, terms: int = 20) -> Any:
+    """Adverse events per 100 person-years by system organ class, with exact Poisson limits.
+
+    Parameters
+    ----------
+    result : ExposureAdjustedResult
+        Its `.summary`: level, soc, group, n_events, followup_years, event_rate, event_ci_low, event_ci_high.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    group : str
+        Which group.
+    terms : int
+        How many classes at most.
+
+    Returns
+    -------
+    Axes
+    """
+    rows = result.summary[(result.summary["group"] == group) & (result.summary["level"] == "SOC")]
+    lanes = [
+        (_short(str(row["soc"]), 48), row["event_rate"], row["event_ci_low"], row["event_ci_high"],
+         f"{int(row['n_events'])}")
+        for row in rows.head(terms).to_dict("records")
+    ]  # fmt: skip
+    return _lanes(lanes, ax, label="Events per 100 person-years", counts="events", limit=None)
+
+
+Lane = tuple[str, float, float, float, str]
+
+
+def _lanes(lanes: Sequence[Lane], ax: Any, *, label: str, counts: str, limit: float | None) -> Any:
+    """One line per row: estimate with limits, and its count on the right."""
+    ax = (
+        blank(7.2, 0.85 + 0.21 * max(len(lanes), 3), left=2.9, right=0.9, top=0.3, bottom=0.5)
+        if ax is None
+        else ax
+    )
+    if not lanes:
+        return nothing_to_draw(ax, "no adverse events")
+    if limit is not None:
+        percent_axis(ax, label=label, axis="x")
+    for place, (_, estimate, low, high, text) in enumerate(lanes):
+        ax.hlines(place, low, high, color="#4477AA", linewidth=1.6)
+        ax.plot(estimate, place, marker="o", color="#4477AA", markersize=4.5, linestyle="")
+        ax.annotate(text, (1.03, place), xycoords=("axes fraction", "data"), va="center", fontsize=8,
+                    annotation_clip=False)  # fmt: skip
+    if limit is None:
+        ax.set_xlim(left=0)
+        ax.set_xlabel(label)
+        ax.grid(axis="x", color=GRID, linewidth=0.5)
+    ax.annotate(counts, (1.03, 1.0), xycoords="axes fraction", xytext=(0, 6), textcoords="offset points",
+                fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
+    ax.set_ylim(len(lanes) - 0.5, -0.5)
+    ax.set_yticks(range(len(lanes)), [name for name, *_ in lanes])
+    ax.tick_params(axis="y", length=0)
+    return ax

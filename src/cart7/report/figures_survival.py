@@ -19,6 +19,7 @@ from cart7.report.canvas import (
     blank,
     day_axis,
     group_name,
+    in_house_style,
     legend_above,
     look,
     nothing_to_draw,
@@ -36,6 +37,7 @@ class _Line:
     curve: pd.DataFrame
 
 
+@in_house_style
 def kaplan_meier(
     result: Any, ax: Any = None, *, groups: Sequence[str] | None = None, band: bool | None = None,
     by: str | None = "dose_level", label: str = "Subjects without event (%)",
@@ -71,6 +73,7 @@ def kaplan_meier(
     return _survival(lines, ax, band=band, label=label, time_label=time_label)
 
 
+@in_house_style
 def endpoint_curves(
     result: Any, ax: Any = None, *, endpoint: str = "OS", strategy: str | Sequence[str] | None = None,
     groups: Sequence[str] | None = None, band: bool | None = None, by: str | None = "dose_level",
@@ -127,6 +130,7 @@ def endpoint_curves(
     return _survival(lines, ax, band=band, label=label)
 
 
+@in_house_style
 def cumulative_incidence(
     result: Any, ax: Any = None, *, group: str = ALL, causes: dict[int, str] | None = None,
     time_label: str = "Days since infusion",
