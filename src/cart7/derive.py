@@ -251,9 +251,11 @@ def first_event_days(
         return days
     dated = with_day(records.to_frame(events, "events", needs=("event",)), subjects, date="date")
     known = dated[dated["subject_id"].isin(index) & dated["day"].notna()]
-    for word in EVENT_WORDS:
-        by_subject = known.loc[known["event"] == word].groupby("subject_id")["day"]
-        days[word] = (by_subject.max() if word == "LAST_CONTACT" else by_subject.min()).reindex(index)
+    by_word = known.groupby(["event", "subject_id"])["day"]
+    first, last = by_word.min(), by_word.max()
+    for word in known["event"].dropna().unique():
+        if word in days.columns:
+            days[word] = (last if word == "LAST_CONTACT" else first).loc[word].reindex(index)
     return days
 
 

@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from cart7.errors import DataError, Problem
 
+NEEDED = "this column is needed and is not there"
 PARTIAL_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
@@ -561,27 +562,27 @@ def to_frame(
     [[1, '001', 28.0, 'NEG']]
     """
     schema = TABLES[table]
-    frame = data.copy() if isinstance(data, pd.DataFrame) else _records_frame(data, schema)
-    if frame.columns.has_duplicates:
-        twice = sorted(set(frame.columns[frame.columns.duplicated()].astype(str)))
+    given = data if isinstance(data, pd.DataFrame) else _records_frame(data, schema)
+    if given.columns.has_duplicates:
+        twice = sorted(set(given.columns[given.columns.duplicated()].astype(str)))
         raise ValueError(f"{table}: a column stands twice: {', '.join(twice)}")
-    rows = frame.index.to_numpy() if frame.index.name == "row" else np.arange(1, len(frame) + 1)
-    frame = frame.drop(columns="row", errors="ignore").reset_index(drop=True)
-    frame["row"] = rows
+    numbered = given.index.name == "row"
+    rows = given.index.to_numpy() if numbered else np.arange(1, len(given) + 1)
     problems = [
-        Problem(
-            table=table, column=name, rule="MISSING-COLUMN", message="this column is needed and is not there"
-        )
+        Problem(table=table, column=name, rule="MISSING-COLUMN", message=NEEDED)
         for name in dict.fromkeys(("subject_id", *needs))
-        if name not in frame.columns
+        if name not in given.columns
     ]
+    columns: dict[Any, Any] = {}
+    for name in given.columns:
+        if name in schema.columns:
+            columns[name] = _typed(given[name], rows, schema, name, problems)
+        elif name != "row":
+            columns[name] = given[name].array.copy()
     for name in fill:
-        if name not in frame.columns:
-            frame[name] = pd.Series(
-                np.nan if _is_number(schema, name) else None, index=frame.index, dtype=_dtype(schema, name)
-            )
-    for name in [column for column in schema.columns if column in frame.columns]:
-        frame[name] = _typed(frame, schema, name, problems)
+        if name not in columns:
+            absent = np.nan if _is_number(schema, name) else None
+            columns[name] = np.full(len(given), absent, dtype=np.float64 if absent is not None else object)
     problems += [
         Problem(
             table=table,
@@ -590,11 +591,11 @@ def to_frame(
             rule="MISSING-KEY",
             message="a row without its subject",
         )
-        for row in (frame.loc[frame["subject_id"].isna(), "row"] if "subject_id" in frame else ())
+        for row in rows[pd.isna(columns.get("subject_id", rows))]
     ]
     if problems:
         raise DataError(problems)
-    return frame
+    return pd.DataFrame(columns | {"row": rows})
 
 
 def _records_frame(records: Iterable[Record], schema: TableSchema) -> pd.DataFrame:
@@ -613,33 +614,33 @@ def _is_number(schema: TableSchema, name: str) -> bool:
     return name in schema.columns and schema.columns[name].kind in ("int", "float")
 
 
-def _dtype(schema: TableSchema, name: str) -> Any:
-    return np.float64 if _is_number(schema, name) else object
-
-
-def _typed(frame: pd.DataFrame, schema: TableSchema, name: str, problems: list[Problem]) -> pd.Series:
-    values = frame[name]
+def _typed(
+    values: pd.Series, rows: np.ndarray, schema: TableSchema, name: str, problems: list[Problem]
+) -> Any:
+    """The column in the type of the schema; a text in a number column goes into `problems`."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return values  # its levels name the groups, those with nobody in them too
+        return values.array  # its levels name the groups, those with nobody in them too
     if schema.columns[name].kind == "str":
         return _words(values)
     if not _is_number(schema, name):
-        return values
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64")
-    lost = numbers.isna() & _words(values).notna()
-    for position in np.flatnonzero(lost.to_numpy() | np.isinf(numbers.to_numpy())):
-        problems.append(
-            Problem(table=schema.name, row=int(frame["row"].iloc[position]), column=name,
-                    value=str(values.iloc[position]), rule="NOT-A-NUMBER", message="a number belongs here")
-        )  # fmt: skip
+        return values.array.copy()
+    numbers = pd.to_numeric(values, errors="coerce").astype("float64").to_numpy(copy=True)
+    suspect = np.flatnonzero(~np.isfinite(numbers))
+    for position, word in zip(suspect, _words(values.iloc[suspect]), strict=True):
+        if word is not None:
+            problems.append(
+                Problem(table=schema.name, row=int(rows[position]), column=name, value=word,
+                        rule="NOT-A-NUMBER", message="a number belongs here")
+            )  # fmt: skip
     return numbers
 
 
-def _words(values: pd.Series) -> pd.Series:
+def _words(values: pd.Series) -> np.ndarray:
     """Stripped text, None where blank; a whole float loses its `.0`, so that 12.0 joins 12."""
+    words = np.empty(len(values), dtype=object)
     missing = values.isna().to_numpy()
-    words = [None if gone else _word(value) for value, gone in zip(values.tolist(), missing, strict=True)]
-    return pd.Series(words, index=values.index, dtype=object)
+    words[:] = [None if gone else _word(value) for value, gone in zip(values.tolist(), missing, strict=True)]
+    return words
 
 
 def _word(value: object) -> str | None:
