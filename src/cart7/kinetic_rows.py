@@ -84,7 +84,8 @@ def summary_units(summary: pd.DataFrame, profiles: pd.DataFrame) -> pd.Series:
     """Unit of each summary row, from the profiles of its assay."""
     assay = text_column(profiles, "assay")
     known = profiles["unit"] != ""
-    unit = summary["assay"].map(profiles["unit"][known].groupby(assay[known]).first()).fillna("")
+    stated = dict(zip(assay[known].tolist(), profiles.loc[known, "unit"].tolist(), strict=True))
+    unit = pd.Series([stated.get(name, "") for name in summary["assay"]], index=summary.index, dtype=object)
     texts = pd.Series("", index=summary.index, dtype=object)
     for param in summary["param"].unique():
         mine = summary["param"] == param
