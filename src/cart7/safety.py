@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from cart7 import derive, emergence, grading, records, results
 from cart7.dose_limiting import HAEMATOLOGICAL_TERMS, DltResult, DltRules, dose_limiting_toxicity
 from cart7.emergence import Table
+from cart7.laboratory import CytopeniaResult, LabShiftResult, cytopenia, lab_grades, lab_shift
 from cart7.stats import counting
 from cart7.tallies import (
     EVENT,
@@ -37,9 +38,10 @@ from cart7.tallies import (
 )  # fmt: skip
 
 __all__ = [
-    "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult", "OverviewResult",
-    "SafetyRules", "SpecialInterestResult", "TermResult", "by_term", "dose_limiting_toxicity", "episodes",
-    "exposure_adjusted", "icaht", "overview", "special_interest", "treatment_emergent",
+    "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult",
+    "LabShiftResult", "OverviewResult", "SafetyRules", "SpecialInterestResult", "TermResult", "by_term",
+    "cytopenia", "dose_limiting_toxicity", "episodes", "exposure_adjusted", "icaht", "lab_grades",
+    "lab_shift", "overview", "special_interest", "treatment_emergent",
 ]  # fmt: skip
 
 Floats: TypeAlias = npt.NDArray[np.float64]

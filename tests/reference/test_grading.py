@@ -62,3 +62,15 @@ def test_thrombocytopenia_grades_equal_the_reasoned_cases():
     np.testing.assert_array_equal(graded["early_grade"], cases["expected_early_grade"])
     np.testing.assert_array_equal(graded["late_grade"], cases["expected_late_grade"])
     assert 2 * len(cases) == 12
+
+
+def test_laboratory_grades_equal_the_reasoned_cases():
+    cases = pd.read_csv(SAFETY / "lab_ctcae_cases.csv")
+    graded = grading.ctcae_lab(cases)
+    np.testing.assert_array_equal(graded["grade"], cases["expected_grade_v5"])
+    assert (graded.loc[graded["grade"].isna(), "note"] != "").all()
+    newer = grading.ctcae_lab(cases, version="6.0")
+    # admiral grades a baseline record against itself; here it is graded on its limits.
+    later = cases["is_baseline_record"] == 0
+    np.testing.assert_array_equal(newer["grade"][later], cases["admiral_v6"][later])
+    assert len(cases) == 70
