@@ -1,9 +1,9 @@
 """Survival: times to death, progression and loss of response, and the curves drawn from them.
 
 Here: OS, PFS, DOR and EFS from a study's events and assessments under named strategies for
-intercurrent events, and their table; with the curves, limits and tests of `curves`. Not here: the
-rules on bare arrays (stats.event_times), which rows of a study count (`histories`), drawing
-(report.figures).
+intercurrent events, and their table; with the curves of `curves` and the tests of `comparisons`.
+Not here: the rules on bare arrays (stats.event_times), which rows of a study count (`histories`),
+drawing (report.figures).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,21 +16,18 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cart7 import arrays, curves, derive, results
+from cart7.comparisons import CoxResult, LogrankResult, cox, gray_test, logrank
 from cart7.curves import (
     ConfType,
     CumulativeIncidenceResult,
     Fit,
     KaplanMeierResult,
-    LogrankResult,
     QuantileRule,
     bootstrap_quantiles,
     bpcp,
     cumulative_incidence,
-    gray_test,
     kaplan_meier,
-    logrank,
 )
-from cart7.hazards import CoxResult, cox
 from cart7.histories import StudyHistory, Table
 from cart7.stats import event_times
 from cart7.stats.event_times import Outcome

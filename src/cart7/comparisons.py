@@ -1,10 +1,11 @@
-"""Proportional hazards: how covariates change the hazard, also where nobody in a group had the event.
+"""Comparisons of groups: log-rank, Gray's test and Cox regression, from arrays of times.
 
-Here: Cox regression from arrays and a frame of terms, with Firth's penalised fit where the usual
-one has no finite answer. Not here: the likelihoods (stats.cox), curves and log-rank tests (`curves`).
+Here: the tests with their exact p-values, and proportional hazards with Firth's penalised fit where
+the usual one has no finite answer. Not here: the arithmetic (stats.logrank, stats.gray, stats.cox),
+the curves (`curves`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -13,12 +14,46 @@ from numpy.typing import NDArray
 
 from cart7 import arrays, results
 from cart7.arrays import Array
+from cart7.stats import competing_risks, gray, survival_curves
 from cart7.stats import cox as kernel
+from cart7.stats import logrank as logrank_kernel
 from cart7.stats.survival_curves import Floats
 
 COLUMNS = (
     "term", "coef", "std_err", "hazard_ratio", "ci_low", "ci_high", "p_value", "method", "note",
 )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LogrankResult:
+    """Log-rank comparison: the statistic, its p-values, observed and expected events by group."""
+
+    statistic: float
+    df: int
+    p_value: float
+    exact_p_value: float | None
+    observed: pd.Series = field(repr=False)
+    expected: pd.Series = field(repr=False)
+    method: str
+    excluded: pd.DataFrame = field(repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Long rows of the test and of the events by group."""
+        exact = np.nan if self.exact_p_value is None else self.exact_p_value
+        test = pd.DataFrame({"statistic": [self.statistic], "df": [self.df], "p_value": [self.p_value],
+                             "exact_p_value": [exact]})  # fmt: skip
+        events = pd.DataFrame({"observed": self.observed, "expected": self.expected})
+        common: dict[str, Any] = {"analysis": "survival.logrank", "param": "LOGRANK", "method": self.method}
+        reasons = {"exact_p_value": "not computed", "statistic": "no comparison possible",
+                   "p_value": "no comparison possible"}  # fmt: skip
+        return results.long_frame(
+            [
+                results.long_rows(test, stats=list(test.columns), reasons=reasons, **common),
+                results.long_rows(
+                    events, stats=["observed", "expected"], group=events.index.to_series(), **common
+                ),
+            ]
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,6 +75,106 @@ class CoxResult(results.EndpointResult):
                 method=self.summary["method"],
             )
         ]  # fmt: skip
+
+
+def logrank(
+    time: Array,
+    event: Array,
+    group: Array,
+    *,
+    rho: float = 0.0,
+    exact: Literal["auto"] | bool = "auto",
+) -> LogrankResult:
+    """Log-rank test of two or more groups.
+
+    Parameters
+    ----------
+    time, event, group : arrays
+        As in `kaplan_meier`.
+    rho : float, default 0
+        Weight S(t-) to the power rho: 0 log-rank, 1 Peto-Peto.
+    exact : {"auto", True, False}
+        The permutation p-value of two groups: with up to 100,000 relabelings, always, never.
+
+    Returns
+    -------
+    LogrankResult
+        `statistic, df, p_value` (chi-square) as R `survdiff`; `exact_p_value` is the part of all
+        relabelings with abs(O - E) at least as large as observed, None where not computed;
+        `observed` and `expected` are Series by group.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two groups, or `exact=True` with more than two.
+
+    References
+    ----------
+    Harrington DP, Fleming TR (1982). Biometrika 69:553-566. doi:10.1093/biomet/69.3.553
+
+    Examples
+    --------
+    >>> test = logrank([1, 2, 3, 4, 5, 6], [1, 1, 1, 1, 0, 0], ["a", "a", "a", "b", "b", "b"])
+    >>> f"{test.statistic:.3f} {test.exact_p_value:.3f}"
+    '5.052 0.100'
+    """
+    rows = arrays.Rows.of(time, event, "event", group)
+    found = logrank_kernel.logrank(rows.time, rows.value, rows.code, len(rows.labels), rho=rho, exact=exact)
+    name = "log-rank" if rho == 0 else f"log-rank, weight S to the power {rho:g}"
+    way = "" if found.exact_p_value is None else ", permutation of abs(O - E)"
+    index = pd.Index(rows.labels, name="group")
+    return LogrankResult(
+        statistic=found.statistic,
+        df=found.df,
+        p_value=found.p_value,
+        exact_p_value=found.exact_p_value,
+        observed=pd.Series(found.observed, index=index, name="observed"),
+        expected=pd.Series(found.expected, index=index, name="expected"),
+        method=name + way,
+        excluded=arrays.excluded(rows.left_out),
+    )
+
+
+def gray_test(time: Array, cause: Array, group: Array) -> pd.DataFrame:
+    """Gray's test, for every cause, that the groups have the same cumulative incidence.
+
+    Parameters
+    ----------
+    time : array
+        Observed times in any unit, not negative; no missing values.
+    cause : array of int
+        0 where censored, else the number of the cause that came first.
+    group : array
+        Group of each row; at least two.
+
+    Returns
+    -------
+    DataFrame
+        `cause, statistic` (chi-square)`, df, p_value`; NaN where a cause allows no comparison.
+
+    Raises
+    ------
+    ValueError
+        With fewer than two groups, missing values, or a cause that is not a whole number from 0.
+
+    References
+    ----------
+    Gray RJ (1988). Ann Stat 16:1141-1154. doi:10.1214/aos/1176350951
+
+    Examples
+    --------
+    >>> test = gray_test(range(1, 9), [1, 1, 2, 1, 2, 2, 1, 0], ["a"] * 4 + ["b"] * 4)
+    >>> [f"{p:.3f}" for p in test["p_value"]]
+    ['0.052', '0.338']
+    """
+    rows = arrays.Rows.of(time, cause, "cause", group, complete=True)
+    times, causes = competing_risks.checked_causes(rows.time, rows.value)
+    times = survival_curves.merge_near_ties(times)
+    found = [
+        (int(kind), *gray.gray_test(times, causes, rows.code, len(rows.labels), of=int(kind)))
+        for kind in np.unique(causes[causes > 0])
+    ]
+    return pd.DataFrame(found, columns=["cause", "statistic", "df", "p_value"])
 
 
 def cox(
