@@ -1,5 +1,7 @@
 """A study from a folder, from frames and from records: what comes back, and what is refused."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -230,6 +232,36 @@ def test_frames_and_records_give_the_same_study(example):
         pd.testing.assert_frame_equal(again, before[name][list(again.columns)])
         assert before[name].drop(columns=again.columns).isna().all(axis=None)
     assert from_frames.source is None
+
+
+def test_every_format_gives_the_same_study(tmp_path, example):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    arrow = pytest.importorskip("pyarrow")
+    frame = example.labs
+    parquet.write_table(arrow.Table.from_pandas(frame, preserve_index=False), tmp_path / "labs.parquet")
+    columns = [
+        {"itemOID": name, "name": name, "label": name, "dataType": "string"} for name in example.subjects
+    ]
+    rows = [
+        [None if pd.isna(cell) else str(cell) for cell in row] for row in example.subjects.values.tolist()
+    ]
+    meta = {"datasetJSONCreationDateTime": "2024-01-01T00:00:00", "datasetJSONVersion": "1.1.0", "label": "Subjects",
+            "itemGroupOID": "IG", "records": len(rows), "name": "subjects", "columns": columns}  # fmt: skip
+    (tmp_path / "subjects.json").write_text(json.dumps({**meta, "rows": rows}))
+    study = read_study(tmp_path)
+    assert study.problems.empty
+    pd.testing.assert_frame_equal(study.labs, example.labs)
+    pd.testing.assert_frame_equal(study.subjects, example.subjects)
+    rows[3].pop()
+    (tmp_path / "subjects.json").unlink()
+    (tmp_path / "subjects.ndjson").write_text("\n".join(json.dumps(line) for line in (meta, *rows)))
+    again = read_study(tmp_path, on_problem="report")
+    assert again.problems["rule"].tolist() == ["ROW-RAGGED"]
+    assert len(again.labs) == len(example.labs)
+    assert again.subjects.index.tolist() == [1, 2, 3, 5, 6, 7, 8, 9, 10]
+    (tmp_path / "kinetics.xpt").write_text("subject_id,value")
+    with pytest.raises(DataError, match=r"kinetics\.xpt is no SAS transport file; it looks like CSV"):
+        read_study(tmp_path)
 
 
 def test_frames_are_checked_as_files_are():

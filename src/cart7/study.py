@@ -185,11 +185,11 @@ def read_study(path: str | Path, *, on_problem: OnProblem = "raise", encoding: s
     Parameters
     ----------
     path : str or Path
-        Folder of `<table>.csv` (or `.parquet`); other files in it are ignored.
+        Folder of `<table>.csv` (or `.parquet`, `.json`, `.ndjson`, `.xpt`); other files in it are ignored.
     on_problem : {"raise", "report"}
         `raise`: one `DataError` when there is any error; `report`: the study with the sound rows.
     encoding : str, optional
-        Encoding of the CSV files; UTF-8 when not given.
+        Encoding of the CSV and transport files; UTF-8 when not given.
 
     Returns
     -------
@@ -330,6 +330,7 @@ def _opened(read: Mapping[str, files.FileTable]) -> tuple[dict[str, Table], list
         if file.cells is None:
             continue
         table = open_table(name, file.cells, file.rows_in)
+        table.wrong |= np.isin(table.rows, [p.row for p in file.problems if p.severity == "error" and p.row])
         if without_subject_id(table):
             said += table.problems
         elif file.cells.empty and name == "subjects":
