@@ -33,6 +33,7 @@ from cart7.tallies import (
     groups_of,
     in_category,
     known_method,
+    notes,
     related,
     word_or,
 )  # fmt: skip
@@ -847,7 +848,8 @@ def _subject_terms(found: emergence.Records, terms: _Terms) -> pd.DataFrame:
     frame["n_events"] = cells.n_records[order]
     frame["max_grade"] = np.where(cells.worst[order] > 0, cells.worst[order], np.nan)
     frame["first_day"] = cells.first[order]
-    frame["note"] = _notes(
+    frame["note"] = notes(
+        len(frame),
         (frame["max_grade"].isna().to_numpy(), "grade missing"),
         (frame["first_day"].isna().to_numpy(), "onset unknown"),
     )
@@ -881,17 +883,12 @@ def _episodes(found: emergence.Records, series: Ints, gap_days: float) -> tuple[
     merged["max_grade"] = np.fmax.reduceat(grade[rows], begins) if len(begins) else first
     merged["n_records"] = np.diff(np.r_[begins, len(rows)])
     merged["duration_days"] = np.where(duration >= 1, duration, np.nan)
-    merged["note"] = _notes(
+    merged["note"] = notes(
+        len(merged),
         (np.isnan(end), "ongoing, end of follow-up unknown"), (duration < 1, "end before start"),
         (merged["max_grade"].isna().to_numpy(), "grade missing"),
     )  # fmt: skip
     return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
-
-
-def _notes(*cases: tuple[Flags, str]) -> list[str]:
-    """One note per row: every text whose case applies."""
-    words = [np.where(applies, text, "") for applies, text in cases]
-    return ["; ".join(filter(None, row)) for row in zip(*words, strict=True)]
 
 
 def _affected(found: emergence.Records, rules: SafetyRules) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -921,7 +918,8 @@ def _affected(found: emergence.Records, rules: SafetyRules) -> tuple[pd.DataFram
             frame.loc[dated, name] = total.reduceat(merged[column].to_numpy(dtype=float), begins)
     worst = [np.fmax.reduce(grade[series == which], initial=np.nan) for which in had]
     frame.insert(frame.columns.get_loc("ongoing"), "max_grade", np.array(worst, dtype=float))
-    frame["note"] = _notes(
+    frame["note"] = notes(
+        len(frame),
         (~dated, "start unknown"), (dated & frame["duration_days"].isna().to_numpy(), "duration unknown"),
         (frame["max_grade"].isna().to_numpy(), "grade missing"),
     )  # fmt: skip

@@ -138,6 +138,15 @@ def add_rate(
         summary[name] = 100 * value
 
 
+def notes(n: int, *cases: tuple[Flags, str]) -> npt.NDArray[np.object_]:
+    """One note for each of `n` rows: every text whose case applies."""
+    note = np.full(n, "", dtype=object)
+    for applies, text in cases:
+        rows = np.flatnonzero(applies)
+        note[rows] = [f"{old}; {text}" if old else text for old in note[rows]]
+    return note
+
+
 def word_or(column: pd.Series, otherwise: str | pd.Series) -> pd.Series:
     """The words of a column, `otherwise` where there is none."""
     return column.where(column.notna(), otherwise).astype(object)

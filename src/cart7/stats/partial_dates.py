@@ -16,7 +16,7 @@ Words = npt.NDArray[np.object_]
 
 # A missing month voids the day: 2024---20 is a year. A time may follow; 20240315 is not extended ISO 8601.
 _ISO = re.compile(r"(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?(?:$|[T ]|-(?!\d))")
-_DAY, _MONTH, _YEAR = "datetime64[D]", "datetime64[M]", "datetime64[Y]"
+_DAY = "datetime64[D]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,11 @@ def span(texts: Iterable[object]) -> Span:
     >>> found.last.astype(str).tolist(), found.missing.tolist()
     (['2024-02-29', '2024-12-31', '2024-03-05', 'NaT', 'NaT'], ['D', 'M', '', '', ''])
     """
-    words = ["" if text is None else str(text).strip() for text in texts]
+    given = list(texts)
+    if not any(text is not None for text in given):
+        nothing = np.full(len(given), np.datetime64("NaT", "D"))
+        return Span(first=nothing, last=nothing.copy(), missing=np.full(len(given), "", dtype=object))
+    words = ["" if text is None else str(text).strip() for text in given]
     known = {word: _bounds(word) for word in set(words)}
     rows = [known[word] for word in words]
     return Span(
