@@ -1,9 +1,9 @@
 """Safety: which adverse events count, how many subjects had them, how often, and which were dose-limiting.
 
-Here: treatment-emergent events from partial dates, the overview and term tables, exposure-adjusted rates,
-episodes of CRS, ICANS and HLH, dose-limiting toxicity, and haematotoxicity of a study's laboratory table.
-Not here: which records count (`emergence`), the clauses of a DLT (`dose_limiting`), grades from components
-(`grading`), counting and intervals (`stats`), pages (`report`).
+Here: the overview and term tables, exposure-adjusted rates, episodes of CRS, ICANS and HLH; and the public
+names of the rooms below that belong to safety. Not here: which records count (`emergence`), dose-limiting
+toxicity (`dose_limiting`), laboratory safety (`laboratory`), grades from components (`grading`), counting and
+intervals (`stats`), pages (`report`).
 """
 
 from collections.abc import Mapping
@@ -15,10 +15,20 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, emergence, grading, records, results
+from cart7 import derive, emergence, results
 from cart7.dose_limiting import HAEMATOLOGICAL_TERMS, DltResult, DltRules, dose_limiting_toxicity
 from cart7.emergence import Table
-from cart7.laboratory import CytopeniaResult, LabShiftResult, cytopenia, lab_grades, lab_shift
+from cart7.laboratory import (
+    CytopeniaResult,
+    IcahtResult,
+    IcahtRules,
+    LabShiftResult,
+    LandmarkRules,
+    cytopenia,
+    icaht,
+    lab_grades,
+    lab_shift,
+)
 from cart7.stats import counting
 from cart7.tallies import (
     EVENT,
@@ -36,13 +46,14 @@ from cart7.tallies import (
     notes,
     related,
     word_or,
-)  # fmt: skip
+)
 
 __all__ = [
     "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult",
-    "LabShiftResult", "OverviewResult", "SafetyRules", "SpecialInterestResult", "TermResult", "by_term",
-    "cytopenia", "dose_limiting_toxicity", "episodes", "exposure_adjusted", "icaht", "lab_grades",
-    "lab_shift", "overview", "special_interest", "treatment_emergent",
+    "IcahtRules", "LabShiftResult", "LandmarkRules", "OverviewResult", "SafetyRules",
+    "SpecialInterestResult", "TermResult", "by_term", "cytopenia", "dose_limiting_toxicity", "episodes",
+    "exposure_adjusted", "icaht", "lab_grades", "lab_shift", "overview", "special_interest",
+    "treatment_emergent",
 ]  # fmt: skip
 
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -229,35 +240,6 @@ class SpecialInterestResult(SafetyResult):
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         return self.summary["category"], self.subjects["category"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class IcahtResult(SafetyResult):
-    """Haematotoxicity (ICAHT) graded from the neutrophils of the laboratory table.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, days_le_500, days_le_100 (longest period on days 0 to 30), early_grade, late_grade,
-        recovery_day (first of 3 consecutive days above 500/uL), note.
-    summary : DataFrame
-        group, n, n_graded, n_grade_ge3 (early), estimate (a fraction of those graded), ci_low, ci_high,
-        conf_level, method, note.
-    """
-
-    title: ClassVar[str] = "Haematotoxicity (ICAHT)"
-    analysis: ClassVar[str] = "safety.icaht"
-    stats: ClassVar[tuple[str, ...]] = ("n", "n_graded", "n_grade_ge3", *RATE)
-    subject_stats: ClassVar[tuple[str, ...]] = (
-        "days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"
-    )  # fmt: skip
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        return "ICAHT", "ICAHT"
-
-    def _reasons(self) -> Mapping[str, str | pd.Series]:
-        ungraded = self.subjects["early_grade"].isna()
-        return {"recovery_day": self.subjects["note"].where(ungraded, "no recovery seen by day 30")}
 
 
 def _term(frame: pd.DataFrame) -> pd.Series:
@@ -631,75 +613,6 @@ def special_interest(
     )  # fmt: skip
 
 
-def icaht(
-    labs: Table,
-    subjects: Table,
-    events: Table | None = None,
-    *,
-    by: str | None = "dose_level",
-    rules: SafetyRules | None = None,
-) -> IcahtResult:
-    """Early and late haematotoxicity grade of each subject from the ANC of the laboratory table.
-
-    Parameters
-    ----------
-    labs : DataFrame or sequence of LabResult
-        `test` (ANC), `value`, `unit` (10^9/L, 10^3/uL, cells/uL, ...), `day` (days since infusion) or
-        `sample_date`.
-    subjects : DataFrame or sequence of Subject
-        As in `treatment_emergent`.
-    events : DataFrame or sequence of StudyEvent, optional
-        DEATH and LAST_CONTACT end observation; PROGRESSION, NEW_THERAPY, HSCT and SECOND_INFUSION end the
-        late period.
-    by : str or None
-        Column of `subjects` that defines the groups of `.summary`.
-    rules : SafetyRules, optional
-        `conf_level` and `ci_method`.
-
-    Returns
-    -------
-    IcahtResult
-        Grades by `grading.icaht_neutropenia`; the longest period at or below a threshold joins periods with
-        at most 2 days above between them.
-
-    Raises
-    ------
-    DataError
-        If an ANC has a unit that is not known, naming every such row.
-
-    Examples
-    --------
-    >>> labs = pd.DataFrame({"subject_id": "1", "test": "ANC", "day": range(31), "unit": "10^9/L",
-    ...                      "value": [0.3] * 14 + [1.2] * 17})
-    >>> graded = icaht(labs, pd.DataFrame({"subject_id": ["1"], "infused": "Y"})).subjects
-    >>> graded[["days_le_500", "early_grade", "recovery_day"]].values.tolist()
-    [[14.0, 3.0, 14.0]]
-    """
-    rules = rules or SafetyRules()
-    course = emergence.course(subjects, events)
-    table = course.subjects
-    samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
-    samples = derive.with_day(samples, table, date="sample_date")
-    anc = samples[(samples["test"] == "ANC") & samples["value"].notna()]
-    anc, excluded = _usable(anc, table)
-    counts = pd.DataFrame(
-        {"subject_id": anc["subject_id"], "day": anc["day"],
-         "anc_cells_per_ul": grading.cells_per_ul(anc["value"], anc["unit"], rows=anc["row"])}
-    )  # fmt: skip
-    days = derive.first_event_days(events, table)
-    therapies = days[["NEW_THERAPY", "HSCT", "SECOND_INFUSION"]].min(axis=1)
-    observed = pd.DataFrame(
-        {"subject_id": table["subject_id"], "last_followup_day": course.end, "death_day": course.death,
-         "next_therapy_day": therapies.to_numpy(), "progression_day": days["PROGRESSION"].to_numpy()}
-    )  # fmt: skip
-    graded = grading.icaht_neutropenia(counts, observed)[["subject_id", *IcahtResult.subject_stats, "note"]]
-    graded.loc[~course.infused, "note"] = "not infused"
-    return IcahtResult(
-        subjects=graded, summary=_icaht_summary(graded, groups_of(table, by), rules), excluded=excluded,
-        rules=rules, population=derive.population(table),
-    )  # fmt: skip
-
-
 def _counting(
     adverse_events: Table, subjects: Table, events: Table | None, rules: SafetyRules
 ) -> emergence.Records:
@@ -951,29 +864,4 @@ def _special_summary(affected: pd.DataFrame, groups: Groups, rules: SafetyRules)
         [summary["n"] == 0, summary["n_subjects"] == 0, unknown],
         [np.array("nobody in this group", dtype=object), nobody, np.array("days unknown", dtype=object)], "",
     )  # fmt: skip
-    return summary
-
-
-# ------------------------------------------------------------------------------------- haematotoxicity
-
-
-def _usable(anc: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Samples of the subjects with a day, and the others as excluded."""
-    mine, others = derive.known_subjects(anc, subjects)
-    undated = mine["day"].isna()
-    excluded = [
-        results.excluded_rows(others, "labs", "not a subject of this analysis"),
-        results.excluded_rows(mine[undated], "labs", "day unknown"),
-    ]
-    return mine[~undated], results.concat(excluded, results.EXCLUDED_COLUMNS)
-
-
-def _icaht_summary(graded: pd.DataFrame, groups: Groups, rules: SafetyRules) -> pd.DataFrame:
-    """Early grade 3 or more among those graded, by group."""
-    grade = graded["early_grade"].to_numpy()
-    summary = pd.DataFrame({"group": groups.labels, "n": groups.members.sum(axis=1)})
-    summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
-    summary["n_grade_ge3"] = (groups.members & (grade >= 3)).sum(axis=1)
-    add_proportion(summary, "n_grade_ge3", "n_graded", rules, RATE)
-    summary["note"] = np.where(summary["n_graded"] == 0, "nobody graded", "")
     return summary
