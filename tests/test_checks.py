@@ -127,7 +127,7 @@ def test_a_value_written_otherwise_is_repaired_and_said(table, column, text, rul
         ("labs", "value", "2000", "D09-IMPOSSIBLE-VALUE"),
         ("labs", "value", "<0.5", "NUMBER-UNREADABLE"),
         ("labs", "unit", "furlong", "UNIT-UNKNOWN"),
-        ("labs", "day", "2.5", "NUMBER-NOT-WHOLE"),
+        ("adverse_events", "start_day", "2.5", "NUMBER-NOT-WHOLE"),
         ("kinetics", "day", "1e300", "NUMBER-RANGE"),
         ("kinetics", "infusion_no", "1e19", "NUMBER-RANGE"),
         ("adverse_events", "grade", "6", "NUMBER-RANGE"),
@@ -202,6 +202,12 @@ def test_day_and_date_may_differ_by_less_than_a_day():
         {"day": "4.6", "sample_date": "2022-01-09", "sample_id": "2"},
     ]
     assert findings(study_of("kinetics", *near), "rule") == []
+
+
+def test_a_day_may_have_a_fraction_in_every_table():
+    study = study_of("events", {"day": "364.336875", "date": ""})
+    assert findings(study, "rule") == []
+    assert study.events["day"].tolist() == [364.336875]
 
 
 def test_a_missing_day_is_derived_from_a_complete_date():

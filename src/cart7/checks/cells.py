@@ -143,12 +143,10 @@ def reader(column: Column) -> Reader:
         return read_date
     if column.name in GRADES:
         return lambda cell: _within(read_grade(cell), cell, column)
-    if column.kind == "int" and column.name != "day":
-        return lambda cell: _within(_whole(read_number(cell)), cell, column)
-    if column.kind == "int":
-        return lambda cell: _within(_whole(read_number(cell), day=True), cell, column)
-    if column.kind == "float":
+    if column.kind == "float" or column.name == "day":
         return lambda cell: _within(read_number(cell), cell, column)
+    if column.kind == "int":
+        return lambda cell: _within(_whole(read_number(cell)), cell, column)
     if column.name in VISITS:
         return read_visit
     if column.allowed:
@@ -212,12 +210,9 @@ def _finite(reading: Reading) -> Reading:
     return reading
 
 
-def _whole(reading: Reading, *, day: bool = False) -> Reading:
-    value = reading.value
-    if isinstance(value, float) and not value.is_integer():
-        what = "a whole number of days" if day else "a whole number"
-        return refused("NUMBER-NOT-WHOLE", f"{what} belongs here")
-    return reading
+def _whole(reading: Reading) -> Reading:
+    broken = isinstance(reading.value, float) and not reading.value.is_integer()
+    return refused("NUMBER-NOT-WHOLE", "a whole number belongs here") if broken else reading
 
 
 def _within(reading: Reading, cell: object, column: Column) -> Reading:
