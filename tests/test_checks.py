@@ -89,6 +89,7 @@ def test_the_clean_rows_of_this_file_raise_no_finding(table):
         ("responses", "overall_response", "Progressive  Disease", "D12-TERM", "PD"),
         ("responses", "overall_response", "Relapse", "D12-TERM", "PD"),
         ("kinetics", "assay", "qPCR", "D12-TERM", "QPCR"),
+        ("responses", "bm_response", "Complete remission", "D12-TERM", "CR"),
         ("adverse_events", "grade", "III", "D17-GRADE", 3),
         ("adverse_events", "grade", "Grade 3", "D17-GRADE", 3),
         ("adverse_events", "grade", "3.0", "D17-GRADE", 3),

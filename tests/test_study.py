@@ -93,6 +93,8 @@ def test_a_study_without_readable_subjects_is_refused_under_both_choices(
 def test_a_path_that_is_missing_or_a_file_is_said(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_study(tmp_path / "gone")
+    with pytest.raises(DataError, match="cannot be opened: File name too long"):
+        read_study(tmp_path / ("x" * 5000))
     write(tmp_path, subjects=SUBJECTS)
     with pytest.raises(DataError, match=r"subjects\.csv is a file; a study is a folder of tables"):
         read_study(tmp_path / "subjects.csv")

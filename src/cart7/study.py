@@ -237,16 +237,17 @@ def _check_names(names: Iterable[str]) -> None:
 
 def _table_files(folder: Path) -> dict[str, list[Path]]:
     """Files of each table, in the order of the schema."""
-    if not folder.exists():
-        raise _no_study("FILE-NOT-FOUND", f"{folder} does not exist", "check the path")
-    if not folder.is_dir():
-        raise _no_study(
-            "FILE-NOT-A-FOLDER",
-            f"{folder} is a file; a study is a folder of tables",
-            "name the folder that holds subjects.csv",
-        )
+    try:
+        paths = sorted(folder.iterdir())
+    except FileNotFoundError:
+        raise _no_study("FILE-NOT-FOUND", f"{folder} does not exist", "check the path") from None
+    except NotADirectoryError:
+        raise _no_study("FILE-NOT-A-FOLDER", f"{folder} is a file; a study is a folder of tables",
+                        "name the folder that holds subjects.csv") from None  # fmt: skip
+    except OSError as refusal:
+        raise _no_study("FILE-UNREADABLE", f"{folder} cannot be opened: {refusal.strerror}", "") from None
     found: dict[str, list[Path]] = {}
-    for path in sorted(folder.iterdir()):
+    for path in paths:
         if path.suffix.lower() in files.SUFFIXES and path.stem.lower() in TABLES:
             found.setdefault(path.stem.lower(), []).append(path)
     if not found:

@@ -366,7 +366,10 @@ def read_word(text: str, usual: tuple[str, ...]) -> Reading:
     bare = text.strip()
     if not bare:
         return BLANK
-    word = bare if bare in usual else find({squeezed(term): term for term in usual}, bare) or bare
+    word = bare if bare in usual else find({squeezed(term): term for term in usual}, bare)
+    if word is None:
+        synonym = find(SYNONYMS, bare)
+        word = synonym if synonym in usual else bare
     return (
         Reading(value=word) if word == text else repaired(word, "D12-TERM", "the term is written otherwise")
     )
