@@ -262,7 +262,7 @@ def test_a_known_other_unit_is_converted(test, unit, value, new):
 @pytest.mark.parametrize(
     ("unit", "factor"),
     [("copies/ug gDNA", 1), ("copies/µg", 1), ("copies/100 ng gDNA", 10), ("copies / 50ng DNA", 20),
-     ("copies/ng", 1000), ("copies/mL", None)],
+     ("copies/ng", 1000), ("copies/mL", None), ("copies/0ng", None), ("copies/.ug", None)],
 )  # fmt: skip
 def test_copies_are_per_microgram_of_dna(unit, factor):
     assert COPIES.factor(unit) == factor

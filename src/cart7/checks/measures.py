@@ -200,7 +200,7 @@ class Quantity:
         return 1.0 if key == unit_key(self.unit) else self.factors.get(key)
 
 
-_COPIES = re.compile(r"(?:copies|cp)?(?:/|per)([0-9.]*)(ng|ug|mg)(?:gdna|dna|genomicdna)?")
+_COPIES = re.compile(r"(?:copies|cp)?(?:/|per)([1-9][0-9]*(?:\.[0-9]+)?)?(ng|ug|mg)(?:gdna|dna|genomicdna)?")
 _MICROGRAMS = {"ng": 1e3, "ug": 1.0, "mg": 1e-3}
 
 COPIES = Quantity("copies/ug gDNA", {})
