@@ -356,7 +356,7 @@ def svg_text(drawing: Any, *, name: str, title: str) -> str:
     """
     figure = drawing.figure if hasattr(drawing, "transData") else drawing
     sink = io.StringIO()
-    with warnings.catch_warnings():
+    with house_style(), warnings.catch_warnings():
         # Text is written as text: a character that the measuring font lacks is the browser's to draw.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure.savefig(sink, format="svg", metadata={"Date": None})

@@ -112,7 +112,8 @@ def pd_over_time(
     """
     samples = result.samples
     found = list(dict.fromkeys(samples["parameter"])) if "parameter" in samples.columns else []
-    chosen = parameter if parameter is not None else (found[0] if found else "")
+    preferred = [name for name in found if name in MEASURES] or found or [""]
+    chosen = parameter if parameter is not None else preferred[0]
     if found:
         samples = samples[samples["parameter"] == chosen]
     label = _measure(samples, chosen) if label is None else label

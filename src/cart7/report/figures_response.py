@@ -119,7 +119,7 @@ def _lane(ax: Any, place: int, row: dict[Any, Any], rows: pd.DataFrame) -> None:
     days, words = rows["day"].tolist(), rows["response"].tolist()
     end = max([end, *days])
     ax.barh(place, end, height=0.56, color=NOT_ASSESSED, edgecolor=QUIET, linewidth=0.4)
-    for start, stop, word in zip(days, [*days[1:], end], words, strict=True):
+    for start, stop, word in zip(days, [*days, end][1:], words, strict=True):
         ax.barh(
             place,
             stop - start,

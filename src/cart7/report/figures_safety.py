@@ -279,7 +279,7 @@ def ae_rates(result: Any, ax: Any = None, *, group: str = ALL, terms: int = 20) 
     """
     rows = result.summary[(result.summary["group"] == group) & (result.summary["level"] == "SOC")]
     lanes = [
-        (_short(str(row["soc"]), 48), row["event_rate"], row["event_ci_low"], row["event_ci_high"],
+        (_short(str(row["soc"]), 42), row["event_rate"], row["event_ci_low"], row["event_ci_high"],
          f"{int(row['n_events'])}")
         for row in rows.head(terms).to_dict("records")
     ]  # fmt: skip

@@ -257,7 +257,7 @@ def _response(analysis: Any, groups: Groups) -> Blocks:
         yield tables_efficacy.response_changes(analysis.response, groups)
     if analysis.best_response is not None:
         yield tables_efficacy.best_response(analysis.best_response, groups)
-    if analysis.best_response is not None or len(analysis.course):
+    if analysis.best_response is not None or analysis.course["end_day"].notna().any():
         yield Figure(
             name="figure-swimmer", title="Course of every infused subject.",
             caption="A response lasts until the next assessment, the last one until the end of "

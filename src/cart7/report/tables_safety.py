@@ -24,6 +24,7 @@ from cart7.report.cells import (
     per_key,
     percent,
     rate,
+    significant,
     word,
 )
 from cart7.report.words import AE_ROWS, POPULATIONS, REASONS, in_words
@@ -62,7 +63,7 @@ def _dlt_notes(rules: Any, source: str) -> tuple[str, ...]:
              "derived": "Derived from adverse events under the rules of the plan; no DLT table is "
                         "there."}  # fmt: skip
     return (*notes, *([words[source]] if source in words else []),
-            "None of three leaves true rates up to 70.8 % possible.")  # fmt: skip
+            "No DLT in three subjects still leaves true rates up to 70.8 % possible.")  # fmt: skip
 
 
 def dlt_listing(result: Any, groups: Groups) -> Table:
@@ -169,9 +170,9 @@ def rates(result: Any, groups: Groups) -> Table:
     rows = []
     for row in everybody.to_dict("records"):
         cells = (
-            number(row["n_first"]), number(row["person_years"], 2),
+            number(row["n_first"]), significant(row["person_years"]),
             _rate_cell(row, "incidence", footnotes), number(row["n_events"]),
-            number(row["followup_years"], 2), _rate_cell(row, "event", footnotes),
+            significant(row["followup_years"]), _rate_cell(row, "event", footnotes),
         )  # fmt: skip
         rows.append(Row(cells=(_term(row), *cells), kind=_level(row)))
     return Table(

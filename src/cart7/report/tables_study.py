@@ -183,7 +183,7 @@ def problems(frame: pd.DataFrame) -> Table:
                 word(row.get("column")),
                 _shortened(word(row.get("value"), "empty")),
                 _shortened(word(row.get("new_value"))),
-                " ".join(filter(None, (word(row["message"]), word(row.get("fix"))))),
+                "; ".join(filter(None, (word(row["message"]), word(row.get("fix"))))),
                 word(row["rule"]),
             )
         )
