@@ -11,10 +11,10 @@ from pydantic import ValidationError
 
 from cart7 import dose, results
 from cart7.dose import CellDoseRules, Criterion, Desirability, Gates, ScoreRules
-from cart7.rp2d.verdict import LevelNumbers, judge_levels
 from cart7.errors import DataError
 from cart7.examples import STUDY_FOLDER
 from cart7.records import ProductBag, Subject
+from cart7.rp2d.verdict import LevelNumbers, judge_levels
 
 # ------------------------------------------------------------------------------- cell dose
 

@@ -26,8 +26,8 @@ from cart7.stats.desirability import Smaa, smaa
 
 __all__ = [
     "BagsNeeded", "CellDoseResult", "CellDoseRules", "Criterion", "Desirability", "DoseScore", "Evidence",
-    "Gates", "ScoreRules", "Smaa", "bags_needed", "cell_dose", "evidence", "overall_desirability", "recommend",
-    "score", "smaa",
+    "Gates", "ScoreRules", "Smaa", "bags_needed", "cell_dose", "evidence", "overall_desirability",
+    "recommend", "score", "smaa",
 ]  # fmt: skip
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]

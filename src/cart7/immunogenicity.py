@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from cart7 import derive, records, results
 from cart7.derive import Window
 from cart7.errors import DataError, Problem
-from cart7.reasons import Texts, first_reason, joined
+from cart7.results import Texts, first_reason, joined
 from cart7.stats import proportions
 
 __all__ = ["AdaRules", "ClassificationResult", "PositiveRateResult", "Window", "classify", "positive_rate"]

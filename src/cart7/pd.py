@@ -16,12 +16,15 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import stdtrit
 
-from cart7 import cell_counts, cell_visits, depletion_course, derive, results
-from cart7.cell_counts import Course, Table, unit_of
-from cart7.cell_visits import BASELINE
-from cart7.depletion_course import below_name
+from cart7 import derive, results
+from cart7.cells import counts as cell_counts
+from cart7.cells import depletion as depletion_course
+from cart7.cells import visits as cell_visits
+from cart7.cells.counts import Course, Table, unit_of
+from cart7.cells.depletion import below_name
+from cart7.cells.visits import BASELINE
 from cart7.derive import Window
-from cart7.reasons import Texts, joined
+from cart7.results import Texts, joined
 from cart7.stats import proportions, random_intercept, summaries, survival_curves
 
 __all__ = [

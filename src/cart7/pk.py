@@ -16,8 +16,9 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cart7 import derive, detection, results
-from cart7.kinetic_profiles import (
+from cart7 import derive, results
+from cart7.kinetics import detection
+from cart7.kinetics.profiles import (
     Table,
     arranged,
     assays_of,
@@ -32,7 +33,7 @@ from cart7.kinetic_profiles import (
     window_frame,
     with_everybody,
 )
-from cart7.kinetic_rows import (
+from cart7.kinetics.rows import (
     PPTESTCD,
     WINDOW,
     dimensions,

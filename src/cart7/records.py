@@ -173,7 +173,7 @@ class ProductBag(Record):
     subject_id: str = key("Subject key, joins every table")
     infusion_no: Whole | None = whole("Infusion number", low=1)
     infusion_date: DateText | None = day_date("Infusion")
-    day: Whole | None = whole("Days since first infusion", unit="days")
+    day: Number | None = whole("Days since first infusion", unit="days")
     bag_no: Whole | None = whole("Bag number, 1 to n_bags", low=1)
     n_bags: Whole | None = whole("Bags for this infusion", low=1)
     volume_ml: Number | None = number("Bag volume", unit="mL", low=0)
@@ -200,7 +200,7 @@ class LymphodepletionDose(Record):
 
     subject_id: str = key("Subject key, joins every table")
     agent: str | None = text("Agent", examples=("FLUDARABINE", "CYCLOPHOSPHAMIDE"))
-    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Number | None = whole("Days since first infusion (infusion day 0)", unit="days")
     date: DateText | None = day_date("Date")
     dose_mg_m2: Number | None = number("Dose mg m2", unit="mg/m2", low=0)
     dose_mg: Number | None = number("Mosteller BSA", unit="mg", low=0)
@@ -255,7 +255,7 @@ class ResponseAssessment(Record):
     visit: str | None = text(
         "Visit", examples=("D28", "M2", "M3", "M6", "M9", "M12", "M15", "M18", "M24", "UNS")
     )
-    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Number | None = whole("Days since first infusion (infusion day 0)", unit="days")
     assessment_date: DateText | None = day_date("Assessment date")
     criteria: str | None = text("Criteria", examples=("NCCN ALL", "LUGANO 2014 + BM"))
     overall_response: (
@@ -304,7 +304,7 @@ class AesiDay(Record):
 
     subject_id: str = key("Subject key, joins every table")
     event: Literal["CRS", "ICANS"] | None = text("Event")
-    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Number | None = whole("Days since first infusion (infusion day 0)", unit="days")
     date: DateText | None = day_date("Date")
     grade: Whole | None = whole("Grade on that day", low=1, high=4)
     scale: str | None = text("Scale", examples=("ASTCT 2019",))
@@ -351,7 +351,7 @@ class AdaSample(Record):
     subject_id: str = key("Subject key, joins every table")
     nominal_day: Whole | None = whole("Nominal day", unit="days")
     nominal_label: str | None = text("Nominal visit", examples=("SCR", "D28", "M3", "M6", "M12"))
-    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Number | None = whole("Days since first infusion (infusion day 0)", unit="days")
     sample_date: DateText | None = day_date("Sampling")
     screening: Literal["POS", "NEG"] | None = text("Screening assay")
     confirmatory: Literal["POS", "NEG"] | None = text("Done only if screening POS")
@@ -369,7 +369,7 @@ class StudyEvent(Record):
         ]
         | None
     ) = text("Event")
-    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Number | None = whole("Days since first infusion (infusion day 0)", unit="days")
     date: DateText | None = day_date("Date")
     detail: str | None = text(
         "Cause of death, HSCT donor and status, therapy, site and CD7 status of relapse"
@@ -380,7 +380,7 @@ class LabResult(Record):
     """One laboratory result."""
 
     subject_id: str = key("Subject key, joins every table")
-    day: Whole | None = whole("Days since first infusion (infusion day 0)", unit="days")
+    day: Number | None = whole("Days since first infusion (infusion day 0)", unit="days")
     sample_date: DateText | None = day_date("Sampling")
     test: str | None = text(
         "Test", examples=("ANC", "ALC", "PLT", "HGB", "CRP", "FERRITIN", "ALT", "AST", "BILI", "CREAT")

@@ -15,9 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import courses, derive, results
-from cart7.courses import CATEGORIES, RANK, STRATEGIES, Category, Course, Flags, Strategy, Table
-from cart7.criteria import classify_leukaemia, classify_lugano
+from cart7 import derive, results
+from cart7.assessments import courses
+from cart7.assessments.courses import CATEGORIES, RANK, STRATEGIES, Category, Course, Flags, Strategy, Table
+from cart7.assessments.criteria import classify_leukaemia, classify_lugano
 from cart7.derive import Window
 from cart7.results import EndpointResult
 from cart7.stats import proportions

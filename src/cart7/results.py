@@ -9,11 +9,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel
+
+Texts: TypeAlias = npt.NDArray[np.object_]
 
 KEY = ("analysis", "param", "timepoint", "population", "group", "subject_id", "stat")
 LONG_COLUMNS = (*KEY, "value", "text", "unit", "method", "note")
@@ -199,6 +202,45 @@ def long_frame(blocks: Sequence[pd.DataFrame]) -> pd.DataFrame:
         frame = pd.DataFrame(columns=list(LONG_COLUMNS))
     kinds = {name: "float64" if name == "value" else object for name in LONG_COLUMNS}
     return frame[list(LONG_COLUMNS)].astype(kinds)
+
+
+def first_reason(*cases: tuple[Any, Any]) -> Texts:
+    """Per row the text of the first case that holds, else empty.
+
+    Parameters
+    ----------
+    cases : pairs of (condition, text)
+        A boolean per row; a text for all of them or one per row.
+
+    Examples
+    --------
+    >>> first_reason(([True, False, False], "no sample"), ([True, True, False], "no baseline")).tolist()
+    ['no sample', 'no baseline', '']
+    """
+    conditions = [np.asarray(condition, dtype=bool) for condition, _ in cases]
+    texts = [np.asarray(text, dtype=object) for _, text in cases]
+    return np.select(conditions, texts, default=np.asarray("", dtype=object))
+
+
+def joined(table: pd.DataFrame, reasons: Mapping[str, Any], remarks: Sequence[Any] = ()) -> list[str]:
+    """Per row the different reasons of its missing columns, then the remarks, in one text.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Holds the columns that `reasons` names; an empty text counts as missing.
+    reasons : mapping
+        By column a text for all rows or one per row, used where the column is missing.
+    remarks : sequence
+        Texts per row that stand whether or not something is missing.
+
+    Examples
+    --------
+    >>> joined(pd.DataFrame({"a": [1, None], "b": [None, None]}), {"a": "no sample", "b": "no baseline"})
+    ['no baseline', 'no sample; no baseline']
+    """
+    given = [np.where(table[name].isna() | (table[name] == ""), why, "") for name, why in reasons.items()]
+    return ["; ".join(dict.fromkeys(filter(None, row))) for row in zip(*given, *remarks, strict=True)]
 
 
 def check(long: pd.DataFrame) -> list[str]:

@@ -15,10 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, emergence, results
-from cart7.dose_limiting import HAEMATOLOGICAL_TERMS, DltResult, DltRules, dose_limiting_toxicity
-from cart7.emergence import Table
-from cart7.laboratory import (
+from cart7 import derive, results
+from cart7.stats import counting
+from cart7.toxicity import emergence
+from cart7.toxicity.dose_limiting import HAEMATOLOGICAL_TERMS, DltResult, DltRules, dose_limiting_toxicity
+from cart7.toxicity.emergence import Table
+from cart7.toxicity.laboratory import (
     CytopeniaResult,
     IcahtResult,
     IcahtRules,
@@ -29,8 +31,7 @@ from cart7.laboratory import (
     lab_grades,
     lab_shift,
 )
-from cart7.stats import counting
-from cart7.tallies import (
+from cart7.toxicity.tallies import (
     EVENT,
     INCIDENCE,
     RATE,

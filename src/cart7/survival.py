@@ -15,9 +15,12 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from cart7 import arrays, curves, derive, results
-from cart7.comparisons import CoxResult, LogrankResult, cox, gray_test, logrank
-from cart7.curves import (
+from cart7 import derive, results
+from cart7.stats import event_times
+from cart7.stats.event_times import Outcome
+from cart7.times import arrays, curves
+from cart7.times.comparisons import CoxResult, LogrankResult, cox, gray_test, logrank
+from cart7.times.curves import (
     ConfType,
     CumulativeIncidenceResult,
     Fit,
@@ -28,9 +31,7 @@ from cart7.curves import (
     cumulative_incidence,
     kaplan_meier,
 )
-from cart7.histories import StudyHistory, Table
-from cart7.stats import event_times
-from cart7.stats.event_times import Outcome
+from cart7.times.histories import StudyHistory, Table
 
 __all__ = [
     "STRATEGIES",

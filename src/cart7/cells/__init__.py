@@ -1,0 +1,1 @@
+"""Parts of the pharmacodynamics room: usable samples, visits, depletion. Only `pd` opens them."""

@@ -1,0 +1,1 @@
+"""Parts of the survival room: histories of subjects, curves, comparisons. Only `survival` opens them."""

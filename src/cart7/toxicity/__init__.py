@@ -1,0 +1,1 @@
+"""Parts of the safety room: emergence, tallies, dose limits, laboratory. Only `safety` opens them."""

@@ -1,0 +1,300 @@
+"""Dose-limiting toxicity: which events limit the dose, and who can be judged.
+
+Here: the clauses as rules, the adjudicated table or the judgement derived from adverse events, evaluability
+with its reason, and the rate by dose level. Not here: dates of events (`emergence`), escalation (`designs`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, records, results
+from cart7.stats import proportions
+from cart7.toxicity import emergence, tallies
+from cart7.toxicity.emergence import Table
+
+Flags: TypeAlias = npt.NDArray[np.bool_]
+Words: TypeAlias = npt.NDArray[np.object_]
+
+HAEMATOLOGICAL_TERMS = (
+    "Neutrophil count decreased", "Platelet count decreased", "Lymphocyte count decreased",
+    "White blood cell decreased", "White blood cell count decreased", "CD4 lymphocytes decreased",
+    "Anemia", "Anaemia", "Neutropenia", "Thrombocytopenia", "Lymphopenia", "Leukopenia", "Leucopenia",
+    "Hemoglobin decreased", "Haemoglobin decreased", "Pancytopenia", "Cytopenia",
+)  # fmt: skip
+
+
+class DltRules(BaseModel):
+    """What makes an adverse event dose-limiting and a subject evaluable. A protocol must state its own.
+
+    Parameters
+    ----------
+    window_days : float
+        The window is day 0 to this day after infusion, both included.
+    min_dose_fraction : float
+        Least part of the planned dose that makes a subject without a DLT evaluable.
+    aesi_grade3_days : float
+        CRS or ICANS of grade 3 is dose-limiting when it lasts longer, in calendar days.
+    other_grade3_days : float
+        Another event of grade 3 is dose-limiting when it lasts longer, in calendar days.
+    haematological_terms : tuple of str
+        Preferred terms judged by persistence: dose-limiting at grade 4, still present after the window.
+    conf_level : float
+        Two-sided level of the interval.
+    upper_level : float
+        Level of the one-sided upper limit.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    window_days: float = Field(default=28, gt=0)
+    min_dose_fraction: float = Field(default=0.8, ge=0, le=1)
+    aesi_grade3_days: float = Field(default=3, ge=0)
+    other_grade3_days: float = Field(default=7, ge=0)
+    haematological_terms: tuple[str, ...] = HAEMATOLOGICAL_TERMS
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    upper_level: float = Field(default=0.95, gt=0.5, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(tallies.known_method)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DltResult(tallies.SafetyResult):
+    """Dose-limiting toxicity among the evaluable.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, evaluable, dlt (1, 0, missing), reason (of the DLT, or of not being evaluable), note.
+    summary : DataFrame
+        group, n_infused, n (evaluable), n_dlt, estimate (a fraction), ci_low, ci_high, upper_one_sided,
+        conf_level, method, note.
+    source : str
+        `adjudicated` (the `dlt` table) or `derived` (from adverse events).
+    """
+
+    title: ClassVar[str] = "Dose-limiting toxicity"
+    figure: ClassVar[str] = "dlt_rates"
+    analysis: ClassVar[str] = "safety.dose_limiting_toxicity"
+    stats: ClassVar[tuple[str, ...]] = ("n_infused", "n", "n_dlt", *tallies.RATE, "upper_one_sided")
+    subject_stats: ClassVar[tuple[str, ...]] = ("evaluable", "dlt", "reason")
+    estimated: ClassVar[tuple[str, ...]] = (*tallies.RATE, "upper_one_sided")
+    summary_population: ClassVar[str] = "DLT_EVALUABLE"
+    source: str = "adjudicated"
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return "DLT", "DLT"
+
+    def _reasons(self) -> Mapping[str, str | pd.Series]:
+        note = self.subjects["note"]
+        return {"reason": note.where(note != "", "evaluable, no DLT")}
+
+
+def dose_limiting_toxicity(
+    subjects: Table,
+    *,
+    dlt: Table | None = None,
+    adverse_events: Table | None = None,
+    events: Table | None = None,
+    by: str | None = "dose_level",
+    rules: DltRules | None = None,
+) -> DltResult:
+    """Dose-limiting toxicity among evaluable subjects, adjudicated or derived from adverse events.
+
+    Parameters
+    ----------
+    subjects : DataFrame or sequence of Subject
+        As in `treatment_emergent`, and `planned_dose_1e6_kg`, `actual_dose_1e6_kg` (a dose that is unknown is
+        not judged).
+    dlt : DataFrame or sequence of DltAssessment, optional
+        The adjudicated table: `evaluable`, `dlt`, `dlt_term`, `not_evaluable_reason`. It counts when given.
+    adverse_events : DataFrame or sequence of AdverseEvent, optional
+        Used without `dlt`: as in `treatment_emergent`, with `pt`, `grade`, `related_cart`, `aesi` and,
+        optional, `related_disease`.
+    events : DataFrame or sequence of StudyEvent, optional
+        DEATH, LAST_CONTACT, NEW_THERAPY.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives `ALL` only.
+    rules : DltRules, optional
+        The clauses; the default is a common set, a protocol must state its own.
+
+    Returns
+    -------
+    DltResult
+        `n` counts the evaluable. `reason` is the term and clause of a DLT, or why a subject is not evaluable:
+        the first of NOT_INFUSED, UNDERDOSED, NEW_THERAPY, DEATH, LOST_TO_FOLLOW_UP.
+
+    Raises
+    ------
+    ValueError
+        If neither `dlt` nor `adverse_events` is given, or `by` is not a column of `subjects`.
+
+    Notes
+    -----
+    Day 0 is the infusion; the window is day 0 to 28, both included. An event is dose-limiting when it begins
+    in the window, is related to the CAR-T cells, is not due to the disease, and is: grade 5; CRS or ICANS
+    of grade 4, or of grade 3 for more than 3 calendar days; haematological of grade 4 and present after day
+    28; another event of grade 4, or of grade 3 for more than 7 days. Duration = end - start + 1, beyond the
+    window too; an ongoing event ends at the last contact. A missing grade is no DLT but a query. Evaluable:
+    infused, and a DLT or a complete window (last contact on day 28 or later, no new therapy by then, no
+    earlier death, at least 80 % of the planned dose).
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["1", "2"], "infused": "Y"})
+    >>> table = pd.DataFrame({"subject_id": ["1", "2"], "evaluable": "Y", "dlt": ["N", "Y"]})
+    >>> row = dose_limiting_toxicity(subjects, dlt=table, by=None).summary.iloc[0]
+    >>> f"{row.n_dlt} of {row.n}, one-sided upper limit {row.upper_one_sided:.3f}"
+    '1 of 2, one-sided upper limit 0.975'
+    """
+    rules = rules or DltRules()
+    course = emergence.course(subjects, events)
+    if dlt is not None:
+        judged, excluded = _adjudicated(dlt, course)
+    elif adverse_events is not None:
+        judged, excluded = _judged(adverse_events, course, events, rules)
+    else:
+        raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
+    groups = tallies.groups_of(course.subjects, by)
+    evaluable = (judged["evaluable"] == 1).to_numpy()
+    toxic = evaluable & (judged["dlt"] == 1).to_numpy()
+    summary = pd.DataFrame({"group": groups.labels})
+    for name, flag in (("n_infused", course.infused), ("n", evaluable), ("n_dlt", toxic)):
+        summary[name] = (groups.members & flag).sum(axis=1)
+    tallies.add_proportion(summary, "n_dlt", "n", rules, tallies.RATE)
+    counts = (summary["n_dlt"], summary["n"])
+    upper = proportions.interval(*counts, method=rules.ci_method, conf_level=2 * rules.upper_level - 1)[1]
+    summary.insert(summary.columns.get_loc("conf_level"), "upper_one_sided", upper)
+    summary["note"] = np.where(summary["n"] == 0, "nobody evaluable", "")
+    return DltResult(
+        subjects=judged, summary=summary, excluded=excluded, rules=rules,
+        population=derive.population(course.subjects), source="derived" if dlt is None else "adjudicated",
+    )  # fmt: skip
+
+
+def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Flags and reasons as the adjudicated table states them."""
+    table = records.to_frame(
+        dlt, "dlt", needs=("evaluable", "dlt"), fill=("dlt_term", "not_evaluable_reason")
+    )
+    mine, others = derive.known_subjects(table, course.subjects)
+    again = mine["subject_id"].duplicated(keep=False)
+    said = mine[~again].set_index("subject_id").reindex(course.subjects["subject_id"]).reset_index()
+    flags = {"Y": 1.0, "N": 0.0}
+    evaluable, toxic = said["evaluable"].map(flags).astype(float), said["dlt"].map(flags).astype(float)
+    untreated = ~course.infused & said["row"].isna()
+    evaluable, toxic = evaluable.mask(untreated, 0.0), toxic.mask(untreated, 0.0)
+    term, why_not = tallies.word_or(said["dlt_term"], ""), tallies.word_or(said["not_evaluable_reason"], "")
+    judged = pd.DataFrame({"subject_id": said["subject_id"], "evaluable": evaluable, "dlt": toxic})
+    judged["reason"] = np.select(
+        [untreated, toxic == 1, evaluable != 1], [np.array("NOT_INFUSED", dtype=object), term, why_not], ""
+    )
+    judged["note"] = np.select(
+        [said["row"].isna() & ~untreated, evaluable.isna() | toxic.isna(), (toxic == 1) & (evaluable != 1)],
+        ["not in the dlt table", "not adjudicated", "DLT of a subject who is not evaluable, not counted"], "",
+    )  # fmt: skip
+    excluded = [
+        results.excluded_rows(others, "dlt", "not a subject of this analysis"),
+        results.excluded_rows(mine[again], "dlt", "several rows of this subject"),
+    ]
+    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS)
+
+
+def _judged(
+    adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Flags and reasons derived from adverse events, exposure and follow-up."""
+    timed, _ = emergence.timed(adverse_events, course)
+    strangers = timed[timed["who"] < 0]
+    timed = timed[timed["who"] >= 0]
+    term = tallies.word_or(tallies.word_or(timed["pt"], timed["verbatim"]), tallies.UNCODED)
+    clause = _clauses(timed, course, rules)
+    n = len(course.subjects)
+    limiting = _of_subject(timed, term + ": " + pd.Series(clause, index=timed.index), clause != "", n, "; ")
+    open_terms = _of_subject(timed, term, _open_question(timed, course, rules), n, ", ")
+    toxic = (limiting != "") & course.infused
+    why_not = _not_evaluable(course, events, rules)
+    judged = pd.DataFrame({"subject_id": course.subjects["subject_id"]})
+    judged["evaluable"] = (toxic | (why_not == "")).astype(float)
+    judged["dlt"] = toxic.astype(float)
+    judged["reason"] = np.where(toxic, limiting, why_not)
+    judged["note"] = ["not judged, grade or start missing: " + terms if terms else "" for terms in open_terms]
+    return judged, results.excluded_rows(strangers, "adverse_events", "not a subject of this analysis")
+
+
+def _of_subject(timed: pd.DataFrame, words: pd.Series, picked: Flags, n: int, between: str) -> Words:
+    """The words of the picked records of each of `n` subjects, one after the other."""
+    found: list[list[str]] = [[] for _ in range(n)]
+    for who, word in zip(timed["who"].to_numpy()[picked], words.to_numpy(dtype=object)[picked], strict=True):
+        found[who].append(word)
+    return np.array([between.join(texts) for texts in found], dtype=object)
+
+
+def _clauses(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> Words:
+    """The clause that makes each record dose-limiting, empty where none does."""
+    grade, start = timed["grade"].to_numpy(), timed["start_day"].to_numpy()
+    last_contact = np.fmax(course.risk_end[timed["who"].to_numpy()], start)
+    end = timed["end_day"].fillna(pd.Series(last_contact, index=timed.index)).to_numpy()
+    duration = end - start + 1
+    crs, icans = tallies.in_category(timed, "CRS"), tallies.in_category(timed, "ICANS")
+    haematological = tallies.among(timed["pt"], rules.haematological_terms)
+    other = ~crs & ~icans & ~haematological
+    short, long = rules.aesi_grade3_days, rules.other_grade3_days
+    cases = (
+        (grade == 5, "grade 5"),
+        (crs & (grade == 4), "CRS grade 4"),
+        (crs & (grade == 3) & (duration > short), f"CRS grade 3 for more than {short:g} days"),
+        (icans & (grade == 4), "ICANS grade 4"),
+        (icans & (grade == 3) & (duration > short), f"ICANS grade 3 for more than {short:g} days"),
+        (haematological & ~crs & ~icans & (grade == 4) & (end > rules.window_days),
+         f"haematological grade 4 present after day {rules.window_days:g}"),
+        (other & (grade == 4), "grade 4"),
+        (other & (grade == 3) & (duration > long), f"grade 3 for more than {long:g} days"),
+    )  # fmt: skip
+    words = np.select([case for case, _ in cases], [np.array(text, dtype=object) for _, text in cases], "")
+    return np.where(
+        _may_be_dose_limiting(timed, rules) & (start >= 0) & (start <= rules.window_days), words, ""
+    )
+
+
+def _may_be_dose_limiting(timed: pd.DataFrame, rules: DltRules) -> Flags:
+    """Related to the CAR-T cells and not due to the disease."""
+    return tallies.related(timed["related_cart"]) & ~tallies.among(timed["related_disease"], ("Y",))
+
+
+def _open_question(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> Flags:
+    """Records that could be dose-limiting but for a missing grade or start."""
+    start = timed["start_day"]
+    no_grade = timed["grade"].isna() & (start >= 0) & (start <= rules.window_days)
+    no_start = start.isna() & (timed["grade"].isna() | (timed["grade"] >= 3))
+    over_before = timed["end_day"] < 0
+    unclear = ((no_grade | no_start) & ~over_before).to_numpy(dtype=bool)
+    asked: Flags = unclear & _may_be_dose_limiting(timed, rules) & course.infused[timed["who"].to_numpy()]
+    return asked
+
+
+def _not_evaluable(course: emergence.Course, events: Table | None, rules: DltRules) -> Words:
+    """Why a subject without a DLT is not evaluable: the first reason that applies, empty for none."""
+    table = course.subjects
+    dose = {
+        name: table[name].to_numpy(dtype=float) if name in table.columns else np.full(len(table), np.nan)
+        for name in ("actual_dose_1e6_kg", "planned_dose_1e6_kg")
+    }
+    # 0.8 x 1.5 is 1.2000000000000002 in binary: exactly 80 % of the planned dose is enough.
+    enough = rules.min_dose_fraction * dose["planned_dose_1e6_kg"] * (1 - 1e-12)
+    therapy = derive.first_event_days(events, table)["NEW_THERAPY"].to_numpy()
+    reasons = (
+        (~course.infused, "NOT_INFUSED"),
+        (dose["actual_dose_1e6_kg"] < enough, "UNDERDOSED"),
+        (therapy <= rules.window_days, "NEW_THERAPY"),
+        (course.death < rules.window_days, "DEATH"),
+        (~(course.risk_end >= rules.window_days), "LOST_TO_FOLLOW_UP"),
+    )
+    return np.select([why for why, _ in reasons], [np.array(word, dtype=object) for _, word in reasons], "")

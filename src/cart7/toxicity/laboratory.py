@@ -1,0 +1,599 @@
+"""Laboratory safety of a study: CTCAE grades, shifts from baseline, cytopenia at a landmark, haematotoxicity.
+
+Here: baselines, worst grades, landmark values, and what of a study's table ICAHT is graded from. Not here:
+the cuts of CTCAE (`ctcae`) and the grading of ICAHT (`grading`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, grading, records, results
+from cart7.errors import DataError, Problem
+from cart7.grading import ctcae
+from cart7.toxicity import emergence, tallies
+from cart7.toxicity.emergence import Table
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+GRADE_WORDS = ("0", "1", "2", "3", "4", "missing")
+THRESHOLDS: Mapping[str, float] = {"ANC": 1.0, "PLT": 50.0, "HGB": 80.0}
+"""Values below are grade 3 or more (CTCAE 5.0): ANC and platelets in 10^9/L, haemoglobin in g/L."""
+
+
+class LandmarkRules(BaseModel):
+    """Choices of a cytopenia landmark.
+
+    Parameters
+    ----------
+    day, window : float
+        The landmark, in days since infusion, and how far a value may be from it.
+    thresholds : tuple of (test, bound)
+        A value below is a cytopenia; ANC and PLT in 10^9/L, HGB in g/L.
+    conf_level : float
+        Two-sided level.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    day: float
+    window: float = Field(default=7, ge=0)
+    thresholds: tuple[tuple[str, float], ...] = tuple(THRESHOLDS.items())
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(tallies.known_method)
+
+    @field_validator("thresholds")
+    @classmethod
+    def _known_tests(cls, value: tuple[tuple[str, float], ...]) -> tuple[tuple[str, float], ...]:
+        unknown = [test for test, _ in value if test not in ctcae.TESTS]
+        if unknown:
+            raise ValueError(f"thresholds: one of {', '.join(ctcae.TESTS)}; got {', '.join(unknown)}")
+        return value
+
+
+class IcahtRules(BaseModel):
+    """Choices of the haematotoxicity summary.
+
+    Parameters
+    ----------
+    conf_level : float
+        Two-sided level.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(tallies.known_method)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabShiftResult(tallies.SafetyResult):
+    """Baseline grade by worst later grade.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, test, direction (L, H), baseline_grade, worst_grade (`"0"` to `"4"`, `"missing"`), note:
+        a row per subject, test and direction.
+    summary : DataFrame
+        test, direction, group, baseline_grade, worst_grade, n (subjects), note: the combinations that occur.
+    version : str
+        Version of CTCAE.
+    """
+
+    title: ClassVar[str] = "Laboratory shifts from baseline"
+    analysis: ClassVar[str] = "safety.lab_shift"
+    stats: ClassVar[tuple[str, ...]] = ("n",)
+    subject_stats: ClassVar[tuple[str, ...]] = ("baseline_grade", "worst_grade")
+    estimated: ClassVar[tuple[str, ...]] = ()
+    version: str = "5.0"
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        one, each = self.summary, self.subjects
+        shift = one["test"] + ":" + one["direction"] + ":" + one["baseline_grade"] + ":" + one["worst_grade"]
+        return shift, each["test"] + ":" + each["direction"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CytopeniaResult(tallies.SafetyResult):
+    """Cytopenia at a landmark day.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, test, day (of the value used, days since infusion), value (10^9/L, HGB in g/L), grade_ge3
+        (1, 0, missing), note.
+    summary : DataFrame
+        test, group, n (subjects with a value), n_event, estimate (a fraction), ci_low, ci_high, conf_level,
+        method, note.
+    """
+
+    title: ClassVar[str] = "Cytopenia at a landmark"
+    analysis: ClassVar[str] = "safety.cytopenia"
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_event", *tallies.RATE)
+    subject_stats: ClassVar[tuple[str, ...]] = ("day", "value", "grade_ge3")
+    landmark: float = field(default=np.nan)
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return self.summary["test"], self.subjects["test"]
+
+    def _long(self) -> list[pd.DataFrame]:
+        blocks = super()._long()
+        units = self.subjects["test"].map({"ANC": "10^9/L", "PLT": "10^9/L", "HGB": "g/L"})
+        for block in blocks:
+            block["timepoint"] = f"D{self.landmark:g}"
+        each = blocks[1]
+        each.loc[each["stat"] == "day", "unit"] = "days"
+        each.loc[each["stat"] == "value", "unit"] = tallies.word_or(units, "1").to_numpy()
+        return blocks
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IcahtResult(tallies.SafetyResult):
+    """Haematotoxicity (ICAHT) graded from the neutrophils of the laboratory table.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, days_le_500, days_le_100 (longest period on days 0 to 30), early_grade, late_grade,
+        recovery_day (first of 3 consecutive days above 500/uL), note.
+    summary : DataFrame
+        group, n, n_graded, n_grade_ge3 (early), estimate (a fraction of those graded), ci_low, ci_high,
+        conf_level, method, note.
+    """
+
+    title: ClassVar[str] = "Haematotoxicity (ICAHT)"
+    analysis: ClassVar[str] = "safety.icaht"
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_graded", "n_grade_ge3", *tallies.RATE)
+    subject_stats: ClassVar[tuple[str, ...]] = (
+        "days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"
+    )  # fmt: skip
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return "ICAHT", "ICAHT"
+
+    def _reasons(self) -> Mapping[str, str | pd.Series]:
+        ungraded = self.subjects["early_grade"].isna()
+        return {"recovery_day": self.subjects["note"].where(ungraded, "no recovery seen by day 30")}
+
+
+def lab_grades(labs: Table, subjects: Table, *, version: str = "5.0") -> pd.DataFrame:
+    """CTCAE grade of every laboratory value, low and high.
+
+    Parameters
+    ----------
+    labs : DataFrame or sequence of LabResult
+        `test` (ANC, ALC, PLT, HGB, WBC, ALT, AST, ALP, GGT, BILI, CREAT, CK, LDH, ALB, K, SODIUM, CA, MG,
+        GLUC, FIBRINO, INR, APTT), `value`, `unit`, `lln`, `uln`, and `day` (days since infusion) or
+        `sample_date`.
+    subjects : DataFrame or sequence of Subject
+        `infusion_date`, where days come from dates.
+    version : {"5.0", "6.0"}, default "5.0"
+        Version of CTCAE.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `labs` in their order with `is_baseline` (1 for the last value on day 0 or before),
+        `baseline` (in the unit of the row), `grade_low`, `grade_high`, `grade` (the worse one, negative when
+        low) and `note`.
+
+    Raises
+    ------
+    ValueError
+        If `version` is unknown.
+    DataError
+        Naming every value whose unit is not known.
+
+    Notes
+    -----
+    Values up to the baseline are graded on their own limits, later ones also against the baseline where
+    CTCAE says so (see `grading.ctcae_lab`); whether a baseline is abnormal is judged by its own limits.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": "1", "test": "PLT", "day": [-5, 7], "value": [180, 40],
+    ...                      "unit": "10^9/L", "lln": 150})
+    >>> lab_grades(labs, pd.DataFrame({"subject_id": ["1"]}))[["grade_low", "grade"]].values.tolist()
+    [[0.0, 0.0], [3.0, -3.0]]
+    """
+    if version not in ctcae.VERSIONS:
+        raise ValueError(f"version must be one of {', '.join(ctcae.VERSIONS)}, got {version!r}")
+    table = _samples(labs, derive.subject_table(subjects))
+    given = [name for name in table.columns if name not in _ADDED]
+    table["scale"] = _scale(table, [test for test in table["test"].unique() if test in ctcae.TESTS])
+    _add_baseline(table)
+    low, high = np.full(len(table), np.nan), np.full(len(table), np.nan)
+    note = np.full(len(table), "", dtype=object)
+    for test in table["test"].unique():
+        rows = np.flatnonzero((table["test"] == test).to_numpy())
+        if test not in ctcae.TESTS:
+            note[rows] = f"CTCAE has no grade for {test}"
+            continue
+        for name, grade in zip(ctcae.TESTS[test], (low, high), strict=True):
+            if name:
+                grade[rows], words = _graded(table.iloc[rows], name, version)
+                note[rows] = [old or new for old, new in zip(note[rows], words, strict=True)]
+    table["grade_low"], table["grade_high"] = low, high
+    table["grade"] = _worse(table["test"], low, high)
+    table["note"] = note
+    frame = table[[*given, "is_baseline", "baseline", "grade_low", "grade_high", "grade", "note"]]
+    return frame.set_axis(labs.index) if isinstance(labs, pd.DataFrame) else frame
+
+
+def lab_shift(
+    labs: Table, subjects: Table, *, version: str = "5.0", by: str | None = "dose_level"
+) -> LabShiftResult:
+    """Subjects by baseline grade and worst grade after it, for each test and direction.
+
+    Parameters
+    ----------
+    labs, subjects, version
+        As in `lab_grades`.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives `ALL` only.
+
+    Returns
+    -------
+    LabShiftResult
+        Counts subjects with any record of the test. The worst grade is the highest known one after the
+        baseline, unscheduled values included; `missing` when none could be graded.
+
+    Raises
+    ------
+    ValueError
+        If `version` is unknown or `by` is not a column of `subjects`.
+    DataError
+        Naming every value whose unit is not known.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": "1", "test": "PLT", "day": [-5, 7], "value": [180, 40],
+    ...                      "unit": "10^9/L", "lln": 150})
+    >>> shift = lab_shift(labs, pd.DataFrame({"subject_id": ["1"]}), by=None).summary
+    >>> shift[["test", "direction", "baseline_grade", "worst_grade", "n"]].values.tolist()
+    [['PLT', 'L', '0', '3', 1]]
+    """
+    people = derive.subject_table(subjects)
+    graded = lab_grades(labs, subjects, version=version)
+    graded = graded.assign(row=np.arange(1, len(graded) + 1))
+    mine, others = derive.known_subjects(graded, people)
+    ungraded = ~mine["test"].isin(list(ctcae.TESTS))
+    excluded = [
+        results.excluded_rows(others, "labs", "not a subject of this analysis"),
+        results.excluded_rows(mine[ungraded], "labs", "CTCAE has no grade for this test"),
+    ]
+    shifts = _shifts(mine[~ungraded], version)
+    groups = tallies.groups_of(people, by)
+    return LabShiftResult(
+        subjects=shifts, summary=_shift_summary(shifts, people, groups), version=version,
+        excluded=results.concat(excluded, results.EXCLUDED_COLUMNS), population=derive.population(people),
+    )  # fmt: skip
+
+
+def cytopenia(
+    labs: Table,
+    subjects: Table | None = None,
+    *,
+    day: float,
+    window: float = 7,
+    by: str | None = None,
+    thresholds: Mapping[str, float] = THRESHOLDS,
+) -> CytopeniaResult:
+    """Whether each subject had a cytopenia of grade 3 or more at a landmark day.
+
+    Parameters
+    ----------
+    labs : DataFrame or sequence of LabResult
+        `test`, `value`, `unit` (as in `lab_grades`), `day` (days since infusion) or `sample_date`.
+    subjects : DataFrame or sequence of Subject, optional
+        Everybody in it has a row for every test; without it, those with any record of the test.
+    day, window : float
+        The landmark and how many days a value may be from it, both sides included.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives `ALL` only.
+    thresholds : mapping of test to bound
+        A value below is a cytopenia; counts in 10^9/L, haemoglobin in g/L.
+
+    Returns
+    -------
+    CytopeniaResult
+        The value closest to the day counts; the later day on a tie, the lowest value of a day. `n` counts
+        subjects with a value in the window.
+
+    Raises
+    ------
+    ValueError
+        If a test is not known or `by` is not a column of `subjects`.
+    DataError
+        Naming every value whose unit is not known.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": ["1", "2"], "test": "ANC", "day": [28, 30], "value": [0.8, 1.2],
+    ...                      "unit": "10^9/L"})
+    >>> found = cytopenia(labs, day=28, thresholds={"ANC": 1.0})
+    >>> found.subjects["grade_ge3"].tolist(), found.summary[["n", "n_event"]].values.tolist()
+    ([1.0, 0.0], [[2, 1]])
+    """
+    rules = LandmarkRules(day=day, window=window, thresholds=tuple(dict(thresholds).items()))
+    people = None if subjects is None else derive.subject_table(subjects)
+    table = records.to_frame(labs, "labs", needs=("test", "value"))
+    everybody = pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object)
+    table = _samples(table.set_index("row"), everybody if people is None else people)
+    tests = dict(rules.thresholds)
+    table = table[table["test"].isin(list(tests))]
+    table = table.assign(value=table["value"] * _scale(table, list(tests)))
+    whom = everybody if people is None else people
+    landmark = _landmark(table, whom, rules, everyone=people is not None)
+    others = derive.known_subjects(table, whom)[1]
+    summary = _cytopenia_summary(landmark, whom, tallies.groups_of(whom, by), rules)
+    return CytopeniaResult(
+        subjects=landmark, summary=summary, rules=rules, landmark=day,
+        excluded=results.excluded_rows(others, "labs", "not a subject of this analysis"),
+        population=derive.population(whom),
+    )  # fmt: skip
+
+
+def icaht(
+    labs: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    by: str | None = "dose_level",
+    rules: IcahtRules | None = None,
+) -> IcahtResult:
+    """Early and late haematotoxicity grade of each subject from the ANC of the laboratory table.
+
+    Parameters
+    ----------
+    labs : DataFrame or sequence of LabResult
+        `test` (ANC), `value`, `unit` (10^9/L, 10^3/uL, cells/uL, ...), `day` (days since infusion) or
+        `sample_date`.
+    subjects : DataFrame or sequence of Subject
+        As in `treatment_emergent`.
+    events : DataFrame or sequence of StudyEvent, optional
+        DEATH and LAST_CONTACT end observation; PROGRESSION, NEW_THERAPY, HSCT and SECOND_INFUSION end the
+        late period.
+    by : str or None
+        Column of `subjects` that defines the groups of `.summary`.
+    rules : IcahtRules, optional
+        `conf_level` and `ci_method`.
+
+    Returns
+    -------
+    IcahtResult
+        Grades by `grading.icaht_neutropenia`; the longest period at or below a threshold joins periods with
+        at most 2 days above between them.
+
+    Raises
+    ------
+    DataError
+        If an ANC has a unit that is not known, naming every such row.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": "1", "test": "ANC", "day": range(31), "unit": "10^9/L",
+    ...                      "value": [0.3] * 14 + [1.2] * 17})
+    >>> graded = icaht(labs, pd.DataFrame({"subject_id": ["1"], "infused": "Y"})).subjects
+    >>> graded[["days_le_500", "early_grade", "recovery_day"]].values.tolist()
+    [[14.0, 3.0, 14.0]]
+    """
+    rules = rules or IcahtRules()
+    course = emergence.course(subjects, events)
+    table = course.subjects
+    samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
+    samples = derive.with_day(samples, table, date="sample_date")
+    anc = samples[(samples["test"] == "ANC") & samples["value"].notna()]
+    anc, excluded = _usable(anc, table)
+    counts = pd.DataFrame(
+        {"subject_id": anc["subject_id"], "day": anc["day"],
+         "anc_cells_per_ul": grading.cells_per_ul(anc["value"], anc["unit"], rows=anc["row"])}
+    )  # fmt: skip
+    days = derive.first_event_days(events, table)
+    therapies = days[["NEW_THERAPY", "HSCT", "SECOND_INFUSION"]].min(axis=1)
+    observed = pd.DataFrame(
+        {"subject_id": table["subject_id"], "last_followup_day": course.end, "death_day": course.death,
+         "next_therapy_day": therapies.to_numpy(), "progression_day": days["PROGRESSION"].to_numpy()}
+    )  # fmt: skip
+    graded = grading.icaht_neutropenia(counts, observed)[["subject_id", *IcahtResult.subject_stats, "note"]]
+    graded.loc[~course.infused, "note"] = "not infused"
+    summary = _icaht_summary(graded, tallies.groups_of(table, by), rules)
+    return IcahtResult(
+        subjects=graded, summary=summary, excluded=excluded, rules=rules,
+        population=derive.population(table),
+    )  # fmt: skip
+
+
+_ADDED = ("row", "scale", "is_baseline", "baseline", "baseline_lln", "baseline_uln")
+
+
+def _samples(labs: Table, subjects: pd.DataFrame) -> pd.DataFrame:
+    """Laboratory rows with a day and every column that grading reads."""
+    table = records.to_frame(labs, "labs", needs=("test", "value"), fill=("unit", "lln", "uln"))
+    return derive.with_day(table, subjects, date="sample_date")
+
+
+def _scale(table: pd.DataFrame, tests: list[str]) -> Floats:
+    """Factor of each row's unit to that of the cuts; every unknown unit of a value in one error."""
+    scale = np.full(len(table), np.nan)
+    kinds = {test: ctcae.TERMS["5.0"][low or high].kind for test, (low, high) in ctcae.TESTS.items()}
+    for test in tests:
+        here = (table["test"] == test).to_numpy()
+        units = table.loc[here, "unit"]
+        factors = {unit: ctcae.factor(kinds[test], unit) for unit in units.unique()}
+        scale[here] = units.map(factors).astype(float)
+    wrong = table[np.isnan(scale) & table["value"].notna().to_numpy() & table["test"].isin(tests).to_numpy()]
+    problems = [
+        Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNKNOWN-UNIT",
+                message="a unit of this test must be known")
+        for row, unit in zip(wrong["row"], wrong["unit"], strict=True)
+    ]  # fmt: skip
+    if problems:
+        raise DataError(problems)
+    return scale
+
+
+def _add_baseline(table: pd.DataFrame) -> None:
+    """Mark the last value on day 0 or before; give every row that value and its limits, in its own unit."""
+    before = table[(table["day"] <= 0) & table["value"].notna()]
+    order = np.lexsort((before.index.to_numpy(), before["day"].to_numpy()))
+    last = before.iloc[order].drop_duplicates(["subject_id", "test"], keep="last")
+    table["is_baseline"] = table.index.isin(last.index).astype(np.int64)
+    names = {"value": "baseline", "lln": "baseline_lln", "uln": "baseline_uln", "scale": "baseline_scale"}
+    known = last[["subject_id", "test", *names]].rename(columns=names)
+    found = table[["subject_id", "test"]].merge(known, on=["subject_id", "test"], how="left")
+    to_row = (found["baseline_scale"] / table["scale"].to_numpy()).to_numpy()
+    for name in ("baseline", "baseline_lln", "baseline_uln"):
+        table[name] = found[name].to_numpy(dtype=float) * to_row
+    # Values without a unit of the cuts (no CTCAE rule) keep their baseline as it is written.
+    same = np.isnan(to_row)
+    table.loc[same, "baseline"] = found["baseline"].to_numpy(dtype=float)[same]
+
+
+def _graded(rows: pd.DataFrame, name: str, version: str) -> tuple[Floats, list[str]]:
+    """Grades of the rows of one test by one term."""
+    term = ctcae.TERMS[version].get(ctcae.SYNONYMS[version].get(name, name))
+    if term is None:
+        return np.full(len(rows), np.nan), [f"CTCAE {version} has no {name}"] * len(rows)
+    scale = rows["scale"].to_numpy()
+    number = {name: rows[name].to_numpy(dtype=float) * scale for name in ("value", "lln", "uln")}
+    later = (rows["day"] > 0).to_numpy()
+    for name in ("baseline", "baseline_lln", "baseline_uln"):
+        number[name] = np.where(later, rows[name].to_numpy(dtype=float) * scale, np.nan)
+    return ctcae.grades(term, number.pop("value"), **number)
+
+
+def _worse(test: pd.Series, low: Floats, high: Floats) -> Floats:
+    """The higher of the two grades, negative when low; missing when the one that could be above 0 is."""
+    graded_low, graded_high = (
+        {name: bool(pair[side]) for name, pair in ctcae.TESTS.items()} for side in (0, 1)
+    )
+    open_low = np.isnan(low) & test.map(graded_low).eq(True).to_numpy()
+    open_high = np.isnan(high) & test.map(graded_high).eq(True).to_numpy()
+    neither = (np.isnan(low) & np.isnan(high)) | open_low | open_high
+    return np.select([low > 0, high > 0, neither], [-low, high, np.nan], 0.0)
+
+
+def _shifts(graded: pd.DataFrame, version: str) -> pd.DataFrame:
+    """Baseline grade and worst later grade of each subject, test and direction."""
+    blocks = []
+    for direction, column in (("L", "grade_low"), ("H", "grade_high")):
+        place = 0 if direction == "L" else 1
+        tests = [
+            test for test, names in ctcae.TESTS.items()
+            if ctcae.SYNONYMS[version].get(names[place], names[place]) in ctcae.TERMS[version]
+        ]  # fmt: skip
+        rows = graded[graded["test"].isin(tests)]
+        keys = [rows["subject_id"], rows["test"]]
+        baseline = rows[column].where(rows["is_baseline"] == 1).groupby(keys, sort=False).max()
+        worst = rows[column].where(rows["day"] > 0).groupby(keys, sort=False).max()
+        block = pd.DataFrame({"baseline_grade": baseline, "worst_grade": worst}).reset_index()
+        block.insert(2, "direction", direction)
+        blocks.append(block)
+    shifts = pd.concat(blocks, ignore_index=True)
+    missing = shifts[["baseline_grade", "worst_grade"]].isna().to_numpy()
+    for name in ("baseline_grade", "worst_grade"):
+        grades = shifts[name].to_numpy(dtype=float)
+        shifts[name] = ["missing" if np.isnan(grade) else f"{grade:g}" for grade in grades]
+    words = np.where(missing, ["no graded baseline", "no graded later value"], "")
+    shifts["note"] = ["; ".join(filter(None, row)) for row in words]
+    order = np.lexsort(
+        (shifts["direction"] == "H", shifts["test"].map(_RANK), shifts["subject_id"].astype(str))
+    )
+    return shifts.iloc[order].reset_index(drop=True)
+
+
+_RANK = {test: number for number, test in enumerate(ctcae.TESTS)}
+
+
+def _shift_summary(shifts: pd.DataFrame, people: pd.DataFrame, groups: tallies.Groups) -> pd.DataFrame:
+    """Subjects of each combination that occurs, in every group."""
+    keys = ["test", "direction", "baseline_grade", "worst_grade"]
+    seen = shifts[keys].drop_duplicates()
+    high, test = seen["direction"] == "H", seen["test"].map(_RANK)
+    order = np.lexsort((seen["worst_grade"], seen["baseline_grade"], high, test))
+    seen = seen.iloc[order].reset_index(drop=True)
+    who = pd.Index(people["subject_id"]).get_indexer(shifts["subject_id"])
+    number = pd.MultiIndex.from_frame(seen).get_indexer(pd.MultiIndex.from_frame(shifts[keys]))
+    counts = [np.bincount(number[member[who]], minlength=len(seen)) for member in groups.members]
+    summary = groups.unfold(seen)
+    summary["n"] = np.stack(counts, axis=1).ravel()
+    summary["note"] = ""
+    return summary[["test", "direction", "group", "baseline_grade", "worst_grade", "n", "note"]]
+
+
+def _landmark(
+    table: pd.DataFrame, whom: pd.DataFrame, rules: LandmarkRules, *, everyone: bool
+) -> pd.DataFrame:
+    """The value at the landmark of each subject and test, and whether it is below the bound."""
+    bounds = dict(rules.thresholds)
+    whole = np.floor(table["day"])
+    near = table[table["value"].notna() & ((whole - rules.day).abs() <= rules.window)]
+    distance = (np.floor(near["day"]) - rules.day).abs()
+    ranked = near.assign(distance=distance, later=-np.floor(near["day"]))
+    ranked = ranked.sort_values(["distance", "later", "value"], kind="stable").drop_duplicates(
+        ["subject_id", "test"]
+    )
+    rows = pd.MultiIndex.from_product(
+        [whom["subject_id"], list(bounds)], names=["subject_id", "test"]
+    ).to_frame(index=False)
+    if not everyone:
+        had = set(zip(table["subject_id"], table["test"], strict=True))
+        rows = rows[[pair in had for pair in zip(rows["subject_id"], rows["test"], strict=True)]]
+    found = rows.merge(ranked[["subject_id", "test", "day", "value"]], on=["subject_id", "test"], how="left")
+    bound = found["test"].map(bounds).astype(float)
+    below = found["value"].astype(float) < bound * (1 - ctcae.TOLERANCE)
+    found["grade_ge3"] = below.astype(float).where(found["value"].notna())
+    first, last = rules.day - rules.window, rules.day + rules.window
+    found["note"] = np.where(found["value"].isna(), f"no value on days {first:g} to {last:g}", "")
+    return found
+
+
+def _cytopenia_summary(
+    landmark: pd.DataFrame, whom: pd.DataFrame, groups: tallies.Groups, rules: LandmarkRules
+) -> pd.DataFrame:
+    """Cytopenia among those with a value, by test and group."""
+    tests = [test for test, _ in rules.thresholds]
+    who = pd.Index(whom["subject_id"]).get_indexer(landmark["subject_id"])
+    summary = groups.unfold(pd.DataFrame({"test": np.array(tests, dtype=object)}))
+    flag, test_of = landmark["grade_ge3"].to_numpy(dtype=float), landmark["test"].to_numpy()
+    inside = [(test_of == test) & member[who] for test in tests for member in groups.members]
+    summary["n"] = [int((rows & ~np.isnan(flag)).sum()) for rows in inside]
+    summary["n_event"] = [int((rows & (flag == 1)).sum()) for rows in inside]
+    tallies.add_proportion(summary, "n_event", "n", rules, tallies.RATE)
+    summary["note"] = np.where(summary["n"] == 0, "nobody with a value in the window", "")
+    return summary
+
+
+def _usable(anc: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Samples of the subjects with a day, and the others as excluded."""
+    mine, others = derive.known_subjects(anc, subjects)
+    undated = mine["day"].isna()
+    excluded = [
+        results.excluded_rows(others, "labs", "not a subject of this analysis"),
+        results.excluded_rows(mine[undated], "labs", "day unknown"),
+    ]
+    return mine[~undated], results.concat(excluded, results.EXCLUDED_COLUMNS)
+
+
+def _icaht_summary(graded: pd.DataFrame, groups: tallies.Groups, rules: IcahtRules) -> pd.DataFrame:
+    """Early grade 3 or more among those graded, by group."""
+    grade = graded["early_grade"].to_numpy()
+    summary = pd.DataFrame({"group": groups.labels, "n": groups.members.sum(axis=1)})
+    summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
+    summary["n_grade_ge3"] = (groups.members & (grade >= 3)).sum(axis=1)
+    tallies.add_proportion(summary, "n_grade_ge3", "n_graded", rules, tallies.RATE)
+    summary["note"] = np.where(summary["n_graded"] == 0, "nobody graded", "")
+    return summary
