@@ -77,7 +77,8 @@ def _score_legend(ax: Any) -> None:
     from matplotlib.lines import Line2D
 
     mark: dict[str, Any] = {"color": QUIET, "marker": "o", "markersize": 8, "linewidth": 2.2}
-    legend_above(ax, [
+    legend_above(ax,
+                 [
         Line2D([], [], **mark, label="expected score, 95 % credible interval"),
         Line2D([], [], **mark, markerfacecolor="white", label="outside the gates"),
     ])  # fmt: skip
@@ -115,8 +116,7 @@ def cell_dose(result: Any, ax: Any = None) -> Any:
     )
     ax.plot(place, planned, linestyle="", marker="_", markersize=13, color=QUIET)
     ax.plot(place, rows["dose_1e6_kg"].to_numpy(dtype=float), linestyle="", marker="o", markersize=5,
-            color="#4477AA",
-            label="received")  # fmt: skip
+            color="#4477AA", label="received")  # fmt: skip
     ax.set_ylim(bottom=0)
     ax.set_ylabel("Dose (10⁶ viable CAR+ cells/kg)")
     labels = short_ids([str(name) for name in rows["subject_id"]])

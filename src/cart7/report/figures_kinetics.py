@@ -181,8 +181,8 @@ def _panel_furniture(ax: Any, rows: pd.DataFrame, lines: Sequence[float], *, las
     for height, words, dash in [*marks, *((line, f"{plain(line)} %", (0, (1, 2))) for line in lines)]:
         ax.axhline(height, color=QUIET, linewidth=0.8, linestyle=dash)
         if last:
-            ax.annotate(words, (1.0, height), xycoords=("axes fraction", "data"), xytext=(3, 0), color=QUIET,
-                        textcoords="offset points", va="center", fontsize=7.5,
+            ax.annotate(words, (1.0, height), xycoords=("axes fraction", "data"), xytext=(3, 0),
+                        color=QUIET, textcoords="offset points", va="center", fontsize=7.5,
                         annotation_clip=False)  # fmt: skip
 
 
@@ -204,8 +204,8 @@ def _courses(ax: Any, rows: pd.DataFrame, style: Any, *, several: bool) -> None:
                 markerfacecolor="white", markeredgewidth=0.9)  # fmt: skip
     if several and len(names) <= 6:
         handles = [line for line in ax.get_lines() if line.get_label() in set(labels.values())]
-        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, borderaxespad=0.1,
-                  borderpad=0.0, handlelength=2.6, columnspacing=0.7, handletextpad=0.4,
+        ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3,
+                  borderaxespad=0.1, borderpad=0.0, handlelength=2.6, columnspacing=0.7, handletextpad=0.4,
                   fontsize=8)  # fmt: skip
 
 
@@ -348,8 +348,7 @@ def ada_course(result: Any, ax: Any = None) -> Any:
     ):
         if pd.notna(titer):
             ax.annotate(plain(float(titer)), (day, place), xytext=(6, 0), textcoords="offset points",
-                        va="center",
-                        fontsize=8)  # fmt: skip
+                        va="center", fontsize=8)  # fmt: skip
     width = ax.get_position().width * ax.figure.get_figwidth()
     root_day_axis(ax, float(samples["day"].min()), float(samples["day"].max()), width=width)
     ax.set_xlabel("Days since infusion (root scale)")

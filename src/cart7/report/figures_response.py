@@ -152,8 +152,8 @@ def _lane_names(ax: Any, course: pd.DataFrame, by: str | None) -> None:
         if group not in groups[:place] and group != ALL:
             middle = place + (groups.count(group) - 1) / 2
             ax.annotate(group_name(group, by), (0, middle), xycoords=("axes fraction", "data"),
-                        xytext=(-44, 0),
-                        textcoords="offset points", ha="right", va="center", fontweight="bold")  # fmt: skip
+                        xytext=(-44, 0), textcoords="offset points", ha="right", va="center",
+                        fontweight="bold")  # fmt: skip
 
 
 def _swimmer_legend(ax: Any, assessments: pd.DataFrame, course: pd.DataFrame) -> None:
@@ -174,7 +174,7 @@ def _swimmer_legend(ax: Any, assessments: pd.DataFrame, course: pd.DataFrame) ->
             handles.append(
                 Line2D([], [], linestyle="", marker=marker, markersize=7, color=colour, label=word,
                        markerfacecolor=colour if filled else "white",
-                       markeredgewidth=1.6 if marker == "x" else 0.8)
+                       markeredgewidth=1.6 if marker == "x" else 0.8),
             )  # fmt: skip
     handles.append(
         Line2D([], [], linestyle="", marker=">", markersize=6, color=INK, label="alive at last contact")
@@ -223,14 +223,12 @@ def response_rates(
         colour = STRATEGY_COLOURS[number % 5]
         ax.hlines(place, 100 * row["ci_low"], 100 * row["ci_high"], color=colour, linewidth=1.8)
         ax.plot(100 * row["estimate"], place, linestyle="", marker=STRATEGY_MARKERS[number % 6],
-                markersize=5.5,
-                color=colour)  # fmt: skip
+                markersize=5.5, color=colour)  # fmt: skip
         ax.annotate(f"{int(row['n_responder'])}/{int(row['n'])}", (1.03, place), va="center", fontsize=8.5,
                     xycoords=("axes fraction", "data"), annotation_clip=False)  # fmt: skip
         if place == 0 or lanes[place - 1][0] != visit:
             ax.annotate(visit, (0, place), xycoords=("axes fraction", "data"), xytext=(-178, 0),
-                        fontweight="bold",
-                        textcoords="offset points", ha="left", va="center")  # fmt: skip
+                        fontweight="bold", textcoords="offset points", ha="left", va="center")  # fmt: skip
             if place:
                 ax.axhline(place - 0.5, color=QUIET, linewidth=0.5)
     ax.set_ylim(len(lanes) - 0.5, -0.5)
@@ -238,6 +236,5 @@ def response_rates(
     ax.set_yticks(range(len(lanes)), [words.get(row["strategy"], row["strategy"]) for _, row in lanes])
     ax.tick_params(axis="y", length=0)
     ax.annotate("responders/n", (1.03, 1.0), xycoords="axes fraction", xytext=(0, 6),
-                textcoords="offset points",
-                fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
+                textcoords="offset points", fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
     return ax

@@ -67,8 +67,7 @@ def dlt_rates(result: Any, ax: Any = None, *, by: str | None = "dose_level") -> 
         ax.annotate(f"{int(row['n_dlt'])}/{int(row['n'])}", (1.02, place), xycoords=("axes fraction", "data"),
                     va="center", fontsize=8.5, annotation_clip=False)  # fmt: skip
     ax.annotate("DLT/evaluable", (1.02, 1.0), xycoords="axes fraction", xytext=(0, 6),
-                textcoords="offset points",
-                fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
+                textcoords="offset points", fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
     ax.set_ylim(len(levels) - 0.5, -0.5)
     ax.set_yticks(range(len(levels)), [group_name(level, by) for level in levels])
     _rate_legend(ax, "upper_one_sided" in summary.columns)
@@ -129,8 +128,8 @@ def ae_by_grade(result: Any, ax: Any = None, *, group: str = ALL, terms: int = 2
                 edgecolor=QUIET, linewidth=0.4, hatch="" if known else "////",
                 label=f"grade {number + 1}" if known else "grade missing")  # fmt: skip
         for place in np.flatnonzero(width):
-            ax.text(start[place] + width[place] / 2, place, str(int(width[place])), ha="center", va="center",
-                    fontsize=7.5, color=GRADE_INK[number] if known else INK)  # fmt: skip
+            ax.text(start[place] + width[place] / 2, place, str(int(width[place])), ha="center",
+                    va="center", fontsize=7.5, color=GRADE_INK[number] if known else INK)  # fmt: skip
         start += width
     n = int(rows["n"].max())
     ax.set_xlim(0, max(n, 1))

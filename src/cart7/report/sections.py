@@ -261,8 +261,7 @@ def _response(analysis: Any, groups: Groups) -> Blocks:
         yield Figure(
             name="figure-swimmer", title="Course of every infused subject.",
             caption="A response lasts until the next assessment, the last one until the end of "
-                    "follow-up; ticks are "
-            "assessments.",
+                    "follow-up; ticks are assessments.",
             draw=lambda: figures.swimmer(analysis.best_response, course=analysis.course, by=groups.by),
         )  # fmt: skip
     if analysis.best_response is not None:

@@ -64,9 +64,9 @@ def exposure(result: Any, nca: Any, groups: Groups, assay: str) -> Table:
         rows += [Row(cells=(words, *groups.across(of, cell)), kind="sub") for words, cell in lines.items()]
     return Table(
         name=f"exposure-{assay.lower()}",
-        title=f"Kinetic parameters by dose level, {in_words(assay, ASSAYS)}",
-        columns=("", *groups.heads()), rows=tuple(rows), population=POPULATIONS["INFUSED"],
-        method=_area_method(result.rules), notes=footnotes.lines(), empty="No profile.",
+        title=f"Kinetic parameters by dose level, {in_words(assay, ASSAYS)}", columns=("", *groups.heads()),
+        rows=tuple(rows), population=POPULATIONS["INFUSED"], method=_area_method(result.rules),
+        notes=footnotes.lines(), empty="No profile.",
     )  # fmt: skip
 
 
@@ -157,7 +157,8 @@ def _sorted(frame: pd.DataFrame, groups: Groups, then: tuple[str, ...] = ()) -> 
     """Rows by `then`, level and subject."""
     place = {label: number for number, label in enumerate(groups.labels)}
     rows: list[dict[Any, Any]] = frame.to_dict("records")
-    return sorted(rows, key=lambda row: (tuple(word(row.get(name)) for name in then),
+    return sorted(rows,
+                  key=lambda row: (tuple(word(row.get(name)) for name in then),
                                          place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
                                          str(row["subject_id"])))  # fmt: skip
 
@@ -181,7 +182,7 @@ def persistence(result: Any, groups: Groups, assay: str) -> Table:
                                          row.get("note"), nobody="none sampled"),
                     ),
                 )
-            )
+            ),
         )  # fmt: skip
     return Table(
         name=f"persistence-{assay.lower()}", title=f"Persistence by visit, {in_words(assay, ASSAYS)}",
@@ -213,7 +214,7 @@ def by_visit(result: Any, groups: Groups, parameter: str) -> Table:
                     _percent_change(change, footnotes),
                     *(_level_median(of.get(label), footnotes) for label in levels),
                 )
-            )
+            ),
         )  # fmt: skip
     return Table(
         name=f"pd-{parameter.lower().replace('_', '-')}",
@@ -243,8 +244,7 @@ def _visit_method(rules: Any) -> str:
     words = "LLOQ/2" if arithmetic == "half-lloq" else f"{arithmetic}"
     return (
         f"Visits by {str(getattr(rules, 'visit_by', '')).replace('-', ' ')}; below the LLOQ {words} in "
-        f"arithmetic, "
-        f"LLOQ/2 in log statistics; quartiles of type {getattr(rules, 'quantile_type', '')}."
+        f"arithmetic, LLOQ/2 in log statistics; quartiles of type {getattr(rules, 'quantile_type', '')}."
     )
 
 
@@ -267,7 +267,7 @@ def depletion(result: Any, groups: Groups, parameter: str) -> Table:
                     _event_day(row, "clearance"), _event_day(row, "recovery"),
                     day(row["recovery_after_nadir_day"], "not recovered"),
                 )
-            )
+            ),
         )  # fmt: skip
     heads = tuple(
         f"First day\nbelow {name.removeprefix('first_day_below_').replace('_', '.')}" for name in thresholds
@@ -312,12 +312,12 @@ def depletion_times(results: Mapping[str, Any], groups: Groups) -> Table:
                         _median_day(row),
                     ),
                     kind="sub",
-                )
+                ),
             )  # fmt: skip
     return Table(
         name="depletion-times", title="Time to clearance and recovery of CD7+ cells",
-        columns=("Endpoint", "Group", "n/N (%) [95 % limits]", "Median day [95 % limits]"), rows=tuple(rows),
-        words=(1,), population=POPULATIONS["INFUSED"],
+        columns=("Endpoint", "Group", "n/N (%) [95 % limits]", "Median day [95 % limits]"),
+        rows=tuple(rows), words=(1,), population=POPULATIONS["INFUSED"],
         method=f"Kaplan-Meier, log-log limits of the median. {EXACT} Recoveries among the cleared.",
     )  # fmt: skip
 
@@ -346,8 +346,8 @@ def ada_visits(result: Any, groups: Groups) -> Table:
             rows.append(Row(cells=(name, *cells), kind="sub"))
     return Table(
         name="ada-rates", title="Anti-drug antibodies by visit", columns=("", *groups.heads()),
-        rows=tuple(rows),
-        population=POPULATIONS["INFUSED"], method=f"Positive/with an evaluable sample. {EXACT}",
+        rows=tuple(rows), population=POPULATIONS["INFUSED"],
+        method=f"Positive/with an evaluable sample. {EXACT}",
         notes=("The denominator is the number tested, not the number infused.",),
     )  # fmt: skip
 
@@ -372,7 +372,7 @@ def ada_classes(result: Any, groups: Groups) -> Table:
                     day(row["first_te_positive_day"], "none"),
                     number(row["max_post_titer"], 0, "no titre"),
                 )
-            )
+            ),
         )  # fmt: skip
     return Table(
         name="ada-classes", title="Anti-drug antibodies: class of each subject",

@@ -64,7 +64,7 @@ def scores(result: Any, groups: Groups, *, received: bool = False) -> Table:
                     *(number(row[name], 2, "not observed") for name in criteria),
                 ),
                 kind="total" if chosen else "",
-            )
+            ),
         )  # fmt: skip
     gates = result.rules.gates
     return Table(
@@ -108,8 +108,7 @@ def _gate_note(gates: Any) -> str:
         f"Gates close a level when P({gates.toxicity} > {_whole(gates.phi_t)} %) exceeds "
         f"{_whole(gates.c_t)} % or "
         f"P({gates.response} < {_whole(gates.phi_e)} %) exceeds {_whole(gates.c_e)} %; a level needs at "
-        f"least "
-        f"{gates.min_n} subjects."
+        f"least {gates.min_n} subjects."
     )
 
 
@@ -125,12 +124,12 @@ def criteria(rules: Any) -> Table:
         rows.append(
             Row(cells=(criterion.name, criterion.kind.replace("-", " "), goal,
                        f"{significant(shape.low)} to {significant(shape.high)}{target}",
-                       significant(criterion.weight, 2)))
+                       significant(criterion.weight, 2))),
         )  # fmt: skip
     return Table(
-        name="rp2d-criteria", title="Criteria of the score", columns=("Criterion", "Kind", "Desirability",
-                                                                      "From, to", "Weight"),
-        rows=tuple(rows), words=(1, 2, 3),
+        name="rp2d-criteria", title="Criteria of the score",
+        columns=("Criterion", "Kind", "Desirability", "From, to", "Weight"), rows=tuple(rows),
+        words=(1, 2, 3),
     )  # fmt: skip
 
 
@@ -154,8 +153,8 @@ def evidence(result: Any, groups: Groups) -> Table:
         rows.append(Row(cells=(f"{criterion} (exposures)", *cells)))
     return Table(
         name="rp2d-evidence", title="Evidence behind the score",
-        columns=("Criterion", *(groups.name(x) for x in levels)),
-        rows=tuple(rows), method="Subjects with the criterion/subjects in whom it was observed.",
+        columns=("Criterion", *(groups.name(x) for x in levels)), rows=tuple(rows),
+        method="Subjects with the criterion/subjects in whom it was observed.",
     )  # fmt: skip
 
 
@@ -170,14 +169,14 @@ def sensitivity(result: Any) -> Table:
                        level_text(row["best_level"]), level_text(row["recommended_level"]),
                        "changes" if moved else "same"),
                 kind="total" if moved else "",
-            )
+            ),
         )  # fmt: skip
     changed = sum(row.cells[-1] == "changes" for row in rows)
     return Table(
         name="rp2d-sensitivity", title="Sensitivity of the recommendation",
         columns=("What varies", "Variant", "Highest\nscore", "Recommended", "Against\nthe plan"),
-        rows=tuple(rows),
-        words=(1, 4), notes=(f"{changed} of {len(rows)} variants recommend another level or none.",),
+        rows=tuple(rows), words=(1, 4),
+        notes=(f"{changed} of {len(rows)} variants recommend another level or none.",),
     )  # fmt: skip
 
 
@@ -194,8 +193,8 @@ def weight_sweep(result: Any) -> Table | None:
     )  # fmt: skip
     return Table(
         name="rp2d-weights", title="Recommendation by the weight of one criterion",
-        columns=("Criterion", "Weight (share of 1)", "Highest\nscore", "Recommended"), rows=rows, words=(1,),
-        notes=("The other weights keep their proportions.",),
+        columns=("Criterion", "Weight (share of 1)", "Highest\nscore", "Recommended"), rows=rows,
+        words=(1,), notes=("The other weights keep their proportions.",),
     )  # fmt: skip
 
 
@@ -213,6 +212,6 @@ def ranks(result: Any, groups: Groups) -> Table | None:
     heads = tuple(f"Rank {name.removeprefix('rank_')}, %" for name in places)
     return Table(
         name="rp2d-ranks", title="How often each level ranks where",
-        columns=("Level", "Expected loss\nof score", *heads),
-        rows=rows, method="Shares of the posterior draws; levels that pass the gates.",
+        columns=("Level", "Expected loss\nof score", *heads), rows=rows,
+        method="Shares of the posterior draws; levels that pass the gates.",
     )  # fmt: skip

@@ -61,8 +61,7 @@ def response_rates(result: Any, groups: Groups) -> Table:
     return Table(
         name="response", title="Responders by visit, strategy and dose level",
         columns=("Visit\n  Strategy for intercurrent events", *groups.heads(), "Not evaluable\n(all)"),
-        rows=tuple(rows),
-        population=POPULATIONS["INFUSED"], method=f"Responders/infused (%). {EXACT}",
+        rows=tuple(rows), population=POPULATIONS["INFUSED"], method=f"Responders/infused (%). {EXACT}",
         notes=_response_notes(result.rules),
     )  # fmt: skip
 
@@ -82,8 +81,7 @@ def _response_notes(rules: Any) -> tuple[str, ...]:
         f"Responder: {responder}. Windows: {spans}; the assessment nearest the target, the "
         f"{getattr(rules, 'tie', 'later')} one on a tie.",
         "An infused subject without an assessment in the window counts as non-responder; the column not "
-        "evaluable "
-        "says how many.",
+        "evaluable says how many.",
     )
 
 
@@ -125,8 +123,7 @@ def response_changes(result: Any, groups: Groups) -> Table:
     return Table(
         name="response-changes", title="Whose response depends on the strategy",
         columns=("Visit", "Subject", "Level", *(STRATEGIES.get(name, name) for name in strategies)),
-        rows=tuple(rows),
-        words=tuple(range(1, 3 + len(strategies))), population=POPULATIONS["INFUSED"],
+        rows=tuple(rows), words=tuple(range(1, 3 + len(strategies))), population=POPULATIONS["INFUSED"],
         empty="Nobody: every strategy gives the same responders.",
     )  # fmt: skip
 
@@ -166,8 +163,8 @@ def best_response(result: Any, groups: Groups) -> Table | None:
         rows.append(Row(cells=(names.get(str(category), str(category)), *cells), kind=kind))
     return Table(
         name="best-response", title="Best overall response",
-        columns=("", *(groups.head(label) for label in labels)),
-        rows=tuple(rows), population=POPULATIONS["INFUSED"],
+        columns=("", *(groups.head(label) for label in labels)), rows=tuple(rows),
+        population=POPULATIONS["INFUSED"],
         method=f"Best of the assessments up to progression, new therapy or second infusion. {EXACT}",
     )  # fmt: skip
 
@@ -188,7 +185,7 @@ def best_response_listing(result: Any, groups: Groups) -> Table:
                     day(row["first_mrd_negative_cr_day"], "none"),
                     word(row.get("note")),
                 )
-            )
+            ),
         )  # fmt: skip
     keep = None if any(row.cells[-1] for row in rows) else -1
     rows = [Row(cells=row.cells[:keep]) for row in rows]
@@ -203,7 +200,8 @@ def best_response_listing(result: Any, groups: Groups) -> Table:
 def _by_level(frame: pd.DataFrame, groups: Groups) -> list[dict[Any, Any]]:
     place = {label: number for number, label in enumerate(groups.labels)}
     rows: list[dict[Any, Any]] = frame.to_dict("records")
-    return sorted(rows, key=lambda row: (place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
+    return sorted(rows,
+                  key=lambda row: (place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
                                          str(row["subject_id"])))  # fmt: skip
 
 
@@ -232,8 +230,7 @@ def time_to_event(result: Any, groups: Groups) -> Table:
         method="Kaplan-Meier in days since infusion (duration of response: since first response); "
                "log-log limits, "
         "exact beta product (BPCP) limits of the median beside them where n is at most 40; follow-up by "
-        "reverse "
-        "Kaplan-Meier. A competing event counts as censored here; its incidence has its own table.",
+        "reverse Kaplan-Meier. A competing event counts as censored here; its incidence has its own table.",
         notes=("Strategies that give the same numbers share their lines.", *footnotes.lines()),
     )  # fmt: skip
 
@@ -305,7 +302,7 @@ def strategy_changes(result: Any, groups: Groups) -> Table:
                     STRATEGIES.get(str(row["strategy"]), str(row["strategy"])), _time_and_status(row),
                     notes_in_words(word(row["why"]), REASONS),
                 )
-            )
+            ),
         )  # fmt: skip
     return Table(
         name="strategy-changes", title="Whose time or status depends on the strategy, and why",
@@ -342,7 +339,7 @@ def incidence(result: Any, causes: Mapping[int, str]) -> Table:
                         cells=(day(row["time"]), number(row["n_risk"]), percent(row["estimate"]),
                                interval(row["ci_low"], row["ci_high"], percent)),
                         kind="sub",
-                    )
+                    ),
                 )  # fmt: skip
     return Table(
         name="incidence", title="Cumulative incidence with HSCT as competing event",

@@ -103,8 +103,8 @@ def overview(result: Any, groups: Groups) -> Table:
     ]
     return Table(
         name="ae-overview", title="Adverse events: overview",
-        columns=("Subjects n (%), events", *groups.heads()),
-        rows=tuple(rows), population=POPULATIONS["INFUSED"],
+        columns=("Subjects n (%), events", *groups.heads()), rows=tuple(rows),
+        population=POPULATIONS["INFUSED"],
         method="Treatment-emergent events; percentages of the infused subjects of the column.",
         notes=("After the semicolon: number of events (records).",
                "Related: everything but explicitly not related."),
@@ -148,8 +148,8 @@ def by_term_levels(result: Any, groups: Groups) -> Table:
     return Table(
         name="ae-levels", title="Adverse events by class, term and dose level",
         columns=("System organ class\n  Preferred term", *groups.heads()), rows=tuple(rows),
-        population=POPULATIONS["INFUSED"], method=WORST,
-        notes=("Any grade n (%) | grade ≥ 3 n (%).",), empty="No treatment-emergent adverse event.",
+        population=POPULATIONS["INFUSED"], method=WORST, notes=("Any grade n (%) | grade ≥ 3 n (%).",),
+        empty="No treatment-emergent adverse event.",
     )  # fmt: skip
 
 
@@ -182,8 +182,7 @@ def rates(result: Any, groups: Groups) -> Table:
                  "Events per 100 years\n[95 % limits]"),
         rows=tuple(rows), population=POPULATIONS["INFUSED"],
         method="Subjects with a first event by person-years to it, and events by person-years followed; "
-               "exact "
-        "Poisson limits.",
+               "exact Poisson limits.",
         notes=footnotes.lines(), empty="No treatment-emergent adverse event.",
     )  # fmt: skip
 
@@ -263,5 +262,6 @@ def icaht(frame: pd.DataFrame, groups: Groups) -> Table:
 
 def _by_level(rows: Sequence[dict[Any, Any]], groups: Groups) -> list[dict[Any, Any]]:
     place = {label: number for number, label in enumerate(groups.labels)}
-    return sorted(rows, key=lambda row: (place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
+    return sorted(rows,
+                  key=lambda row: (place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
                                          str(row["subject_id"])))  # fmt: skip

@@ -74,9 +74,8 @@ def accounting(frame: pd.DataFrame, groups: Groups) -> Table:
     notes += [text for text in dict.fromkeys(word(row.get("note")) for row in found.values()) if text]
     return Table(
         name="accounting", title="From enrolment to infusion and after",
-        columns=("Subjects", *groups.heads()),
-        rows=tuple(rows), population=POPULATIONS["ENROLLED"], method="Counts of subjects.",
-        notes=tuple(notes),
+        columns=("Subjects", *groups.heads()), rows=tuple(rows), population=POPULATIONS["ENROLLED"],
+        method="Counts of subjects.", notes=tuple(notes),
     )  # fmt: skip
 
 
@@ -139,8 +138,8 @@ def cell_dose_summary(result: Any, groups: Groups) -> Table | None:
         rows += [Row(cells=(name, *cells)) for name, cells in lines.items()]
     return Table(
         name="cell-dose-summary", title="Cell dose by level",
-        columns=("", *(groups.head(label) for label in labels)),
-        rows=tuple(rows), population=POPULATIONS["INFUSED"], method="Median and range of the infusions.",
+        columns=("", *(groups.head(label) for label in labels)), rows=tuple(rows),
+        population=POPULATIONS["INFUSED"], method="Median and range of the infusions.",
     )  # fmt: skip
 
 
@@ -153,7 +152,8 @@ def _in_order(frame: pd.DataFrame, groups: Groups) -> list[dict[Any, Any]]:
     """Rows by level, then subject, then as they come."""
     place = {label: number for number, label in enumerate(groups.labels)}
     rows: list[dict[Any, Any]] = frame.to_dict("records")
-    return sorted(rows, key=lambda row: (place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
+    return sorted(rows,
+                  key=lambda row: (place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
                                          str(row["subject_id"])))  # fmt: skip
 
 
@@ -163,8 +163,9 @@ def not_collected(reasons: Mapping[str, str]) -> Table:
         Row(cells=(ATTRIBUTES.get(name, name), "not collected", reason)) for name, reason in reasons.items()
     ]
     return Table(
-        name="not-collected", title="Not collected", columns=("Result", "State", "Reason"), rows=tuple(rows),
-        words=(1, 2), empty="Everything the report can show was collected; nothing is not collected.",
+        name="not-collected", title="Not collected", columns=("Result", "State", "Reason"),
+        rows=tuple(rows), words=(1, 2),
+        empty="Everything the report can show was collected; nothing is not collected.",
     )  # fmt: skip
 
 
@@ -214,8 +215,7 @@ def extra_columns(columns: Mapping[str, list[str]]) -> Table | None:
         return None
     return Table(
         name="extra-columns", title="Columns outside the schema", columns=("Table", "Columns"),
-        rows=tuple(rows),
-        words=(1,), notes=("They were kept and not used.",),
+        rows=tuple(rows), words=(1,), notes=("They were kept and not used.",),
     )  # fmt: skip
 
 
