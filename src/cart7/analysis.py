@@ -5,7 +5,7 @@ statistic (the endpoint rooms), pages (`report`), files (`manifest`).
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -149,6 +149,8 @@ def analyse(
     _cells(desk)
     _efficacy(desk)
     _recommendation(desk)
+    if desk.problems:
+        raise DataError(list(dict.fromkeys(desk.problems)))
     return Analysis(
         study_id=_study_id(study),
         source=_source(study),
@@ -173,6 +175,7 @@ class _Desk:
         self.infused = self.enrolled[_infused(self.enrolled)]
         self.done: dict[str, Any] = {}
         self.not_collected: dict[str, str] = {}
+        self.problems: list[Problem] = []
 
     def take(self, name: str, compute: Callable[[], Any], *, tables: Sequence[str] = (),
              results: Sequence[str] = ()) -> None:  # fmt: skip
@@ -186,7 +189,7 @@ class _Desk:
                 return
             except DataError as error:
                 if {problem.rule for problem in error.problems} != {"MISSING-COLUMN"}:
-                    raise
+                    self.problems += error.problems
                 reason = "; ".join(f"{item.table} has no column {item.column}" for item in error.problems)
         self.not_collected[name] = reason
 
@@ -324,17 +327,20 @@ def _cd7_parameters(samples: DataFrame) -> list[str]:
 def _efficacy(desk: _Desk) -> None:
     plan, infused, by = desk.plan, desk.infused, desk.by
     events, responses = desk.events, desk.table("responses")
+    living, late = _until_death(desk, responses)
     desk.take(
         "response",
-        lambda: response.objective_response(responses, desk.enrolled, events, by=by, rules=plan.response),
+        lambda: _with_excluded(
+            response.objective_response(living, desk.enrolled, events, by=by, rules=plan.response), late
+        ),
         tables=["responses"],
     )
     desk.take(
         "best_response",
-        lambda: response.best_overall(responses, infused, events, rules=plan.response),
+        lambda: _with_excluded(response.best_overall(living, infused, events, rules=plan.response), late),
         tables=["responses"],
     )
-    if events is None and responses is None:
+    if len(desk.infused) and events is None and responses is None:
         reason = "the study has no rows of events or responses that say what happened"
         desk.not_collected |= {"time_to_event": reason, "hsct_incidence": reason}
         return
@@ -345,6 +351,23 @@ def _efficacy(desk: _Desk) -> None:
         ),
     )
     desk.take("hsct_incidence", lambda: _hsct_incidence(desk, events, responses))
+
+
+def _until_death(desk: _Desk, responses: DataFrame | None) -> tuple[Any, DataFrame]:
+    """Assessments up to death, and the later ones as excluded: the death counts."""
+    if responses is None:
+        return None, results.excluded_frame()
+    day = derive.with_day(responses, desk.enrolled, date="assessment_date")["day"]
+    death = responses["subject_id"].map(derive.first_event_days(desk.events, desk.enrolled)["DEATH"])
+    late = (day > death).to_numpy()
+    rows = responses[late].reset_index(names="row")
+    return responses[~late], results.excluded_rows(
+        rows, "responses", "assessed after death; the death counts"
+    )
+
+
+def _with_excluded(result: Any, more: DataFrame) -> Any:
+    return replace(result, excluded=results.concat([result.excluded, more], results.EXCLUDED_COLUMNS))
 
 
 def _hsct_incidence(desk: _Desk, events: DataFrame | None, responses: DataFrame | None) -> Any:

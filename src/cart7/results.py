@@ -20,6 +20,23 @@ Texts: TypeAlias = npt.NDArray[np.object_]
 
 KEY = ("analysis", "param", "timepoint", "population", "group", "subject_id", "stat")
 LONG_COLUMNS = (*KEY, "value", "text", "unit", "method", "note")
+USUAL_METHODS = {
+    "mean": "arithmetic mean",
+    "sd": "standard deviation (n - 1)",
+    "se": "standard error of the mean",
+    "cv_percent": "100 SD / mean",
+    "geo_mean": "geometric mean",
+    "geo_sd": "exp of the SD of logs",
+    "geo_cv_percent": "100 sqrt(exp(variance of logs) - 1)",
+    "median": "sample median",
+    "q1": "sample quartile",
+    "q3": "sample quartile",
+    "min": "sample minimum",
+    "max": "sample maximum",
+    "estimate": "proportion",
+}
+"""How a number of such a name is obtained, where its room does not say otherwise."""
+
 EXCLUDED_COLUMNS = ("table", "row", "subject_id", "reason")
 
 
@@ -154,6 +171,8 @@ def long_rows(
         values, texts = _value_and_text(frame[stat])
         wordless = texts == ""
         ways = method.get(stat, "") if isinstance(method, Mapping) else method
+        if isinstance(ways, str) and not ways:
+            ways = _usual_method(stat)
         unit = np.where(wordless, _per_row(units.get(stat, "1"), frame), "")
         why = _why_missing(notes, _per_row(reasons.get(stat, ""), frame))
         note = np.where(np.isnan(values) & wordless, why, "")
@@ -163,6 +182,10 @@ def long_rows(
     columns = {name: np.tile(_per_row(value, frame), len(stats)) for name, value in key.items()}
     unfolded = [np.concatenate(parts) for parts in zip(*blocks, strict=True)]
     return pd.DataFrame(columns | dict(zip(LONG_COLUMNS[len(key) :], unfolded, strict=True)))
+
+
+def _usual_method(stat: str) -> str:
+    return "count" if stat == "n" or stat.startswith("n_") else USUAL_METHODS.get(stat, "")
 
 
 def _per_row(value: str | pd.Series, frame: pd.DataFrame) -> np.ndarray:

@@ -8,7 +8,10 @@ kernels in frames). Each kernel is a submodule and loads when it is first used.
 import importlib
 from types import ModuleType
 
-_KERNELS = ("exposure", "proportions", "rates", "summaries", "survival_curves", "trend")
+_KERNELS = (
+    "bpcp", "competing_risks", "cox", "desirability", "exposure", "gray", "logrank", "proportions", "rates",
+    "summaries", "survival_curves", "trend",
+)  # fmt: skip
 
 
 def __getattr__(name: str) -> ModuleType:
