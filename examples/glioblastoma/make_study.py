@@ -15,7 +15,7 @@ DAYS_PER_MONTH = 30.4375
 
 
 def study_tables() -> dict[str, pd.DataFrame]:
-    """The tables `subjects`, `events` and `responses`."""
+    """The tables `subjects` and `responses`; vital status is not published, so there is no `events`."""
     patients = pd.read_csv(SOURCE, float_precision="round_trip", dtype={"subject_id": str})
     progressed = patients["pfs_event"] == 1
     pfs_day = patients["pfs_months"] * DAYS_PER_MONTH
@@ -28,18 +28,7 @@ def study_tables() -> dict[str, pd.DataFrame]:
             "infused": "Y",
         }
     )
-    progression = pd.DataFrame(
-        {"subject_id": patients["subject_id"], "event": "PROGRESSION", "day": pfs_day, "detail": ""}
-    )[progressed]
-    contact = pd.DataFrame(
-        {
-            "subject_id": patients["subject_id"],
-            "event": "LAST_CONTACT",
-            "day": patients[["os_months", "pfs_months"]].max(axis=1) * DAYS_PER_MONTH,
-            "detail": "VITAL STATUS NOT PUBLISHED",
-        }
-    )
-    responses = pd.DataFrame(
+    assessed = pd.DataFrame(
         {
             "subject_id": patients["subject_id"],
             "visit": "UNS",
@@ -47,7 +36,8 @@ def study_tables() -> dict[str, pd.DataFrame]:
             "overall_response": np.where(patients["responder_source"], "PR", "NR"),
         }
     )
-    return {"subjects": subjects, "events": pd.concat([progression, contact]), "responses": responses}
+    progression = assessed[progressed].assign(day=pfs_day[progressed], overall_response="PD")
+    return {"subjects": subjects, "responses": pd.concat([assessed, progression])}
 
 
 def write_study(folder: Path) -> Path:
