@@ -133,13 +133,13 @@ def _spaced(text: str) -> str:
 
 
 def day(x: Any, note: object = "", footnotes: Footnotes | None = None) -> str:
-    """A day or duration: whole days without decimals, sampling times with two."""
+    """A day or duration: whole and half days short, sampling times with two decimals."""
     if not known(x):
         return (footnotes or Footnotes()).missing(note)
     value = float(x)
     if value.is_integer():
         return _spaced(format_number(value, 0))
-    return _spaced(format_number(value, 2))
+    return _spaced(format_number(value, 1 if (2 * value).is_integer() else 2))
 
 
 def percent(fraction: Any, digits: int = 1) -> str:

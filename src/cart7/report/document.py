@@ -99,7 +99,7 @@ def _printable(block: Block, counter: dict[str, int]) -> dict[str, Any]:
     if isinstance(block, Table):
         counter["Table"] += 1
         return {name: getattr(block, name) for name in Table.__slots__} | kinds | {
-            "number": f"Table {counter['Table']}. "
+            "number": f"Table {counter['Table']}. ", "is_wide": _is_wide(block)
         }  # fmt: skip
     if isinstance(block, Figure):
         counter["Figure"] += 1
@@ -108,6 +108,12 @@ def _printable(block: Block, counter: dict[str, int]) -> dict[str, Any]:
             "number": f"Figure {counter['Figure']}. ", "svg": _drawn(block, counter["Figure"]),
         }  # fmt: skip
     return asdict(block) | kinds
+
+
+def _is_wide(table: Table) -> bool:
+    """Whether the longest texts of the columns fill the page, so that a smaller letter is kinder."""
+    rows = [row.cells for row in table.rows if len(row.cells) == len(table.columns)]
+    return sum(max((len(row[place]) for row in rows), default=0) for place in range(len(table.columns))) > 95
 
 
 def _drawn(figure: Figure, number: int) -> Any:

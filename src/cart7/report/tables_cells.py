@@ -52,6 +52,7 @@ def exposure(result: Any, nca: Any, groups: Groups, assay: str) -> Table:
         if (name,) not in found:
             continue
         of = found[(name,)]
+        title = f"AUC day {_area_window(result.rules)}" if name == "auc_window" else title
         rows.append(Row(cells=(f"{title}{_in_unit(kind, unit)}",), kind="head"))
         lines = {
             "n (missing)": lambda row: f"{number(row['n'])} ({number(row['n_missing'])})",
@@ -101,13 +102,16 @@ def _range(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
     return f"{significant(row['min'])} to {significant(row['max'])}"
 
 
+def _area_window(rules: Any) -> str:
+    start, end = getattr(rules, "windows", ((0.0, 28.0),))[0]
+    return f"{start:g} to {end:g}"
+
+
 def _area_method(rules: Any) -> str:
-    windows = getattr(rules, "windows", ((0.0, 28.0),))
-    start, end = windows[0]
     method = str(getattr(rules, "auc_method", ""))
     tail = str(getattr(rules, "tail", ""))
     return (
-        f"First infusion unless planned otherwise; AUC from day {start:g} to {end:g} ({method}, tail rule "
+        f"First infusion unless planned otherwise; AUC from day {_area_window(rules)} ({method}, tail rule "
         f"{tail}); geometric CV from the variance of the logs; quartiles of type "
         f"{getattr(rules, 'quantile_type', '')}."
     )
@@ -144,7 +148,7 @@ def profiles(result: Any, groups: Groups) -> Table:
     return Table(
         name="profiles", title="Kinetic parameters of every profile",
         columns=("Subject", "Level", "Assay", "Infusion", "Quantifiable/\nsamples", "Cmax", "Tmax\ndays",
-                 "AUC in the\nwindow", "End of the\nwindow", "Tlast\ndays", "Half-life\ndays",
+                 f"AUC day\n{_area_window(result.rules)}", "AUC\nends", "Tlast\ndays", "Half-life\ndays",
                  "Loss by\nday"),
         rows=tuple(rows), words=(1, 2, 8), population=POPULATIONS["INFUSED"],
         notes=("Loss by: day of the sample by which the cells were lost; not lost: quantifiable at the "
@@ -340,7 +344,9 @@ def ada_visits(result: Any, groups: Groups) -> Table:
         for visit, found in visits.items():
             cells = groups.across(
                 found,
-                lambda row: rate(row["n_positive"], row["n"], row["ci_low"], row["ci_high"], row.get("note")),
+                lambda row: rate(
+                    row["n_positive"], row["n"], row["ci_low"], row["ci_high"], nobody="none tested"
+                ),
             )
             name = {"BASELINE": "Baseline", "OVERALL": "Overall"}.get(visit, visit)
             rows.append(Row(cells=(name, *cells), kind="sub"))

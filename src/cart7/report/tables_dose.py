@@ -123,7 +123,7 @@ def criteria(rules: Any) -> Table:
         target = f", target {significant(shape.target)}" if known(shape.target) else ""
         rows.append(
             Row(cells=(criterion.name, criterion.kind.replace("-", " "), goal,
-                       f"{significant(shape.low)} to {significant(shape.high)}{target}",
+                       f"{shape.low:.3g} to {shape.high:.3g}{target}",
                        significant(criterion.weight, 2))),
         )  # fmt: skip
     return Table(

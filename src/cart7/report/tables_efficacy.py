@@ -282,8 +282,12 @@ def _endpoint_cells(
         else:
             reason = word(reasons.get(name)).partition(" (")[0]
             cells.append(footnotes.missing(reason or "beyond the last observation"))
-    cells.append(day(row["follow_up_median"], NOT_REACHED))
+    cells.append(_follow_up(row["follow_up_median"]))
     return tuple(cells)
+
+
+def _follow_up(days: Any) -> str:
+    return NOT_REACHED if not known(days) else number(days, 0 if float(days).is_integer() else 1)
 
 
 def strategy_changes(result: Any, groups: Groups) -> Table:
@@ -295,7 +299,7 @@ def strategy_changes(result: Any, groups: Groups) -> Table:
         rows.append(
             Row(
                 cells=(
-                    ENDPOINTS.get(str(row["endpoint"]), str(row["endpoint"])), subject,
+                    str(row["endpoint"]), subject,
                     groups.name(groups.of_subject.get(subject, "")),
                     STRATEGIES.get(str(row["compared_with"]), str(row["compared_with"])),
                     _time_and_status(before),

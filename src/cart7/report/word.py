@@ -11,6 +11,7 @@ from cart7.report.cells import Row, Table
 from cart7.report.sections import Explained, Notice, Section
 
 CAUTION = "For research and informational use, not medical advice."
+TEXT_WIDTH_MM = 267
 FIXED_DATE = (2000, 1, 1, 0, 0, 0)
 
 
@@ -24,6 +25,7 @@ def docx(study_id: str, facts: Sequence[tuple[str, str]], parts: Sequence[Sectio
         section.page_width, section.page_height = Mm(297), Mm(210)
         section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(15)
     document.styles["Normal"].font.size = Pt(9)
+    document.styles["Normal"].font.name = "Arial"
     document.add_heading(study_id, level=0)
     document.add_paragraph("; ".join(f"{name}: {text}" for name, text in facts))
     document.add_paragraph(CAUTION)
@@ -50,23 +52,65 @@ def _word_table(document: Any, table: Table) -> None:
     if not table.rows:
         document.add_paragraph(table.empty)
     else:
-        grid = document.add_table(rows=1, cols=len(table.columns), style="Table Grid")
-        for cell, text in zip(grid.rows[0].cells, table.columns, strict=True):
-            _fill(cell, text, bold=True)
-        for row in table.rows:
-            cells = grid.add_row().cells
-            for cell, text in zip(cells, row.cells, strict=False):
-                _fill(cell, _indented(row, text, cell is cells[0]), bold=row.kind in ("head", "total", "soc"))
+        _word_grid(document, table)
     for text in (table.method, *table.notes):
         if text:
             document.add_paragraph(text)
 
 
-def _fill(cell: Any, text: str, *, bold: bool) -> None:
+def _word_grid(document: Any, table: Table) -> None:
+    from docx.oxml import OxmlElement
+
+    widths = _column_widths(table)
+    grid = document.add_table(rows=1 + len(table.rows), cols=len(table.columns), style="Table Grid")
+    grid.autofit = False
+    for column, width in zip(grid.columns, widths, strict=True):
+        column.width = width
+    lines = [Row(cells=table.columns, kind="head"), *table.rows]
+    for line, row in zip(grid.rows, lines, strict=True):
+        if len(row.cells) == 1 < len(widths):
+            merged = line.cells[0].merge(line.cells[-1])
+            merged._tc.clear_content()
+            merged.add_paragraph()
+            _fill(merged, row.cells[0], bold=True, words=True)
+            continue
+        cells = line.cells
+        for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+            cell.width = width
+            words = place == 0 or place in table.words
+            _fill(
+                cell,
+                _indented(row, row.cells[place], place == 0),
+                bold=row.kind in ("head", "total", "soc"),
+                words=words,
+            )
+    # The header row stands again on every page.
+    grid.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+
+
+def _column_widths(table: Table) -> list[Any]:
+    """Widths after the longest line of each column, together the width of the text."""
+    from docx.shared import Mm
+
+    rows = [row.cells for row in table.rows if len(row.cells) == len(table.columns)]
+    longest = [
+        max(len(line) for text in (head, *(row[place] for row in rows)) for line in text.split("\n"))
+        for place, head in enumerate(table.columns)
+    ]
+    shares = [min(max(n, 5), 45) + 3 for n in longest]
+    wanted = [1.65 * share for share in shares]
+    scale = min(1.0, TEXT_WIDTH_MM / sum(wanted))
+    return [Mm(scale * width) for width in wanted]
+
+
+def _fill(cell: Any, text: str, *, bold: bool, words: bool) -> None:
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Pt
 
-    cell.text = ""
-    run = cell.paragraphs[0].add_run(text)
+    paragraph = cell.paragraphs[0]
+    paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if words else WD_ALIGN_PARAGRAPH.RIGHT
+    paragraph.paragraph_format.space_after = Pt(0)
+    run = paragraph.add_run(text)
     run.bold = bold
     run.font.size = Pt(7.5)
 
@@ -88,7 +132,8 @@ def _same_bytes(document: Any) -> bytes:
     document.save(first)
     with zipfile.ZipFile(first) as source, zipfile.ZipFile(second, "w", zipfile.ZIP_DEFLATED) as target:
         for name in sorted(source.namelist()):
-            target.writestr(zipfile.ZipInfo(name, date_time=FIXED_DATE), source.read(name))
+            entry = zipfile.ZipInfo(name, date_time=FIXED_DATE)
+            target.writestr(entry, source.read(name), compress_type=zipfile.ZIP_DEFLATED)
     return second.getvalue()
 
 
