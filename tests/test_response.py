@@ -408,6 +408,30 @@ def test_every_assessment_after_death_is_reported_at_once():
     assert [(problem.row, problem.value) for problem in error.value.problems] == [(2, 90), (3, 100)]
 
 
+def test_a_second_assessment_of_one_day_after_death_is_named_too_and_a_date_where_it_was_given():
+    seen = pd.DataFrame(
+        {"subject_id": "1", "overall_response": ["CR", "PR", "CR"], "day": [90, None, 90],
+         "assessment_date": ["2022-01-31", "2022-04-11", None]}
+    )  # fmt: skip
+    who = subjects("1", infusion_date="2022-01-01")
+    with pytest.raises(
+        DataError, match=r"line 3, column assessment_date: .* \(found '2022-04-11'\)"
+    ) as error:
+        response.at_visit(seen, who, events(("1", "DEATH", 60)))
+    found = [(problem.table, problem.row, problem.column) for problem in error.value.problems]
+    assert found == [("responses", 1, "day"), ("responses", 3, "day"), ("responses", 2, "assessment_date")]
+
+
+def test_a_table_with_neither_days_nor_dates_is_refused_but_an_empty_one_is_not():
+    seen, happened = assessments(("1", 90, "CR")), events(("1", "HSCT", 60))
+    with pytest.raises(DataError, match="responses, column day"):
+        response.at_visit(seen.drop(columns="day"), subjects("1"))
+    with pytest.raises(DataError, match="events, column day"):
+        response.at_visit(seen, subjects("1"), happened.drop(columns="day"))
+    nothing = response.at_visit(seen[:0].drop(columns="day"), subjects("1"), happened[:0].drop(columns="day"))
+    assert nothing.subjects["reason"].tolist() == ["MISSED"]
+
+
 def test_an_unknown_category_is_refused_with_its_row():
     with pytest.raises(DataError, match=r"line 3, column overall_response: .* \(found 'SCR'\)"):
         response.at_visit(assessments(("1", 60, "CR"), ("1", 90, "SCR")), subjects("1"))

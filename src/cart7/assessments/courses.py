@@ -93,7 +93,8 @@ def course(responses: Table, subjects: Table, events: Table | None = None) -> Co
     Raises
     ------
     DataError
-        For an unknown response category or an assessment after the day of death.
+        For an unknown response category, an assessment after the day of death, or a table with
+        neither days nor dates.
 
     Notes
     -----
@@ -112,9 +113,8 @@ def course(responses: Table, subjects: Table, events: Table | None = None) -> Co
     who = derive.subject_table(subjects)
     infused = _infused(who)
     cutoff = derive.cutoff_days(who)
-    seen, unused = _assessments(responses, who, infused, cutoff)
     days, unused_events = _event_days(events, who, infused, cutoff)
-    _refuse_after_death(seen, days["DEATH"])
+    seen, unused = _assessments(responses, who, infused, cutoff, death=days["DEATH"])
     found = seen[seen["rank"] == RANK["PD"]].groupby("subject_id")["day"].min().reindex(days.index)
     progression = np.fmin(days["PROGRESSION"], found)
     switch = np.fmin(days["NEW_THERAPY"], days["SECOND_INFUSION"])
@@ -135,18 +135,19 @@ def _infused(who: pd.DataFrame) -> Flags:
 
 
 def _assessments(
-    responses: Table, who: pd.DataFrame, infused: Flags, cutoff: pd.Series
+    responses: Table, who: pd.DataFrame, infused: Flags, cutoff: pd.Series, *, death: pd.Series
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """One assessment per subject and day after infusion, and the rows that were set aside."""
     frame = records.to_frame(responses, "responses", needs=("overall_response",), fill=("mrd",))
     _refuse_unknown(frame)
-    frame = derive.with_day(frame, who, date="assessment_date")
-    frame["day"] = np.floor(frame["day"])
+    given = frame
+    frame = _in_days(frame, who, "responses", date="assessment_date")
     frame["response"] = frame["overall_response"]
     why = _set_aside(frame, who, infused, cutoff)
     why = why.mask((why == "") & frame["response"].isna(), "no response given")
     why = why.mask((why == "") & (frame["day"] <= 0), "not after the infusion day")
     kept = frame[why == ""].copy()
+    _refuse_after_death(given, kept, death)
     kept["rank"] = kept["response"].map(RANK).astype("float64")
     ordered = kept.loc[_worst_first(kept), ["row", "subject_id", "day", "response", "rank", "mrd"]]
     again = ordered.duplicated(["subject_id", "day"])
@@ -178,14 +179,22 @@ def _event_days(
     """First day of each event up to the data cut-off, and the rows that were set aside."""
     if events is None:
         return derive.first_event_days(None, who), []
-    frame = derive.with_day(records.to_frame(events, "events", needs=("event",)), who, date="date")
-    frame["day"] = np.floor(frame["day"])
+    frame = _in_days(records.to_frame(events, "events", needs=("event",)), who, "events", date="date")
     why = _set_aside(frame, who, infused, cutoff)
     of_treatment = frame["event"].isin(["PROGRESSION", "HSCT", "NEW_THERAPY", "SECOND_INFUSION"])
     why = why.mask((why == "") & of_treatment & (frame["day"] <= 0), "not after the infusion day")
     return derive.first_event_days(frame[why == ""], who), [
         results.excluded_rows(frame[why != ""], "events", why)
     ]
+
+
+def _in_days(frame: pd.DataFrame, who: pd.DataFrame, table: str, *, date: str) -> pd.DataFrame:
+    """The rows with whole days since infusion; a DataError when they have neither days nor dates."""
+    if len(frame) and date not in frame.columns:
+        frame = records.to_frame(frame, table, needs=("day",))
+    dated = derive.with_day(frame, who, date=date)
+    dated["day"] = np.floor(dated["day"])
+    return dated
 
 
 def _set_aside(frame: pd.DataFrame, who: pd.DataFrame, infused: Flags, cutoff: pd.Series) -> pd.Series:
@@ -207,11 +216,23 @@ def _refuse_unknown(frame: pd.DataFrame) -> None:
         raise DataError(_problems(unknown, "overall_response", "RESPONSE-CATEGORY", words))
 
 
-def _refuse_after_death(seen: pd.DataFrame, death: pd.Series) -> None:
-    late = seen[seen["day"] > seen["subject_id"].map(death)]
-    if len(late):
-        words = "a response was assessed after the day of death"
-        raise DataError(_problems(late, "day", "RESPONSE-AFTER-DEATH", words))
+def _refuse_after_death(given: pd.DataFrame, kept: pd.DataFrame, death: pd.Series) -> None:
+    """Name every assessment after the day of death where it stands: its day, or else its date."""
+    day_of_death = kept["subject_id"].map(death)
+    late = kept[kept["day"] > day_of_death]
+    if late.empty:
+        return
+    by_day = given["day"].reindex(late.index).notna() if "day" in given.columns else late["day"].isna()
+    parts = {"day": late[by_day], "assessment_date": late[~by_day]}
+    words = "a response was assessed after the day of death"
+    raise DataError(
+        [
+            problem
+            for column, part in parts.items()
+            if len(part)
+            for problem in _problems(part, column, "RESPONSE-AFTER-DEATH", words)
+        ]
+    )
 
 
 def _problems(frame: pd.DataFrame, column: str, rule: str, message: str) -> list[Problem]:
