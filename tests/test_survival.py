@@ -324,6 +324,21 @@ def test_assessments_after_death_are_left_out_and_listed():
     ]
 
 
+def test_everybody_counts_as_infused_where_the_table_leaves_flag_and_date_blank():
+    silent = subjects(infused=None, infusion_date=None)
+    assert one("OS", events(("DEATH", 50)), people=silent) == (50, 1, "DEATH")
+
+
+def test_an_empty_table_of_dates_is_nothing_and_rows_with_neither_day_nor_date_are_refused():
+    nothing = pd.DataFrame({"subject_id": [], "event": [], "date": []})
+    assert one("OS", nothing) == (0, 0, "ALIVE_LAST_CONTACT")
+    undated = pd.DataFrame({"subject_id": ["S1"], "event": ["DEATH"], "date": [None]})
+    kept = survival.time_to_event(subjects(), undated).excluded
+    assert kept["reason"].tolist() == ["no day since infusion"]
+    with pytest.raises(DataError, match="events, column day"):
+        survival.time_to_event(subjects(), undated.drop(columns="date"))
+
+
 def test_progression_is_the_first_of_an_event_and_an_assessment():
     assert one("PFS", events(("PROGRESSION", 70)), assessed((28, "CR"), (60, "PD"))) == (60, 1, "PROGRESSION")
     assert one("PFS", events(("PROGRESSION", 50)), assessed((28, "CR"), (60, "RELAPSE"))) == (

@@ -82,9 +82,9 @@ def _dated(
         columns = {"row": "int64", "subject_id": object, word: object, "day": "float64", "position": "int64"}
         empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
         return empty, results.excluded_frame()
-    frame = records.to_frame(data, table, needs=(word,), fill=(date,))
-    if "day" not in frame.columns and not frame[date].notna().any():
-        frame = records.to_frame(data, table, needs=(word, "day"))
+    frame = records.to_frame(data, table, needs=(word,))
+    if len(frame) and date not in frame.columns:
+        frame = records.to_frame(frame, table, needs=("day",))
     frame = derive.with_day(frame, people, date=date)
     place = pd.Series(np.arange(len(people)), index=people["subject_id"])
     frame["position"] = frame["subject_id"].map(place)
@@ -101,16 +101,12 @@ def _dated(
 
 
 def _infused(people: pd.DataFrame) -> NDArray[np.bool_]:
-    """Who was infused: by the flag, else by an infusion date, else (neither column) everybody."""
-    dated = (
-        derive.day_zero(people).notna().to_numpy()
-        if "infusion_date" in people.columns
-        else np.ones(len(people), bool)
-    )
-    if "infused" not in people.columns:
-        return dated
-    flag = people["infused"]
-    return np.where(flag.isna(), dated, (flag == "Y").to_numpy(dtype=bool))
+    """Who was infused: by the flag, else by an infusion date; everybody when the table is silent."""
+    dated = derive.day_zero(people).notna().to_numpy()
+    if "infused" in people.columns and people["infused"].notna().any():
+        said = people["infused"]
+        return np.asarray((said == "Y").to_numpy() | (said.isna().to_numpy() & dated), dtype=bool)
+    return np.asarray(dated if dated.any() else np.ones(len(people)), dtype=bool)
 
 
 def _usable(
