@@ -125,6 +125,7 @@ def test_no_laboratory_table_rows_give_empty_results():
     empty = labs()
     assert len(safety.lab_grades(empty, PEOPLE)) == 0
     assert results.check(safety.lab_shift(empty, PEOPLE).to_frame()) == []
+    assert len(safety.cytopenia(empty, day=28).subjects) == 0
     found = safety.cytopenia(empty, PEOPLE, day=28)
     assert found.subjects["grade_ge3"].isna().all()
     assert results.check(found.to_frame()) == []

@@ -329,9 +329,8 @@ def cytopenia(
     """
     rules = LandmarkRules(day=day, window=window, thresholds=tuple(dict(thresholds).items()))
     people = None if subjects is None else derive.subject_table(subjects)
-    table = records.to_frame(labs, "labs", needs=("test", "value"))
+    table = _samples(labs, people)
     everybody = pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object)
-    table = _samples(table.set_index("row"), everybody if people is None else people)
     tests = dict(rules.thresholds)
     table = table[table["test"].isin(list(tests))]
     table = table.assign(value=table["value"] * _scale(table, list(tests)))
@@ -419,10 +418,10 @@ def icaht(
 _ADDED = ("row", "scale", "is_baseline", "baseline", "baseline_lln", "baseline_uln")
 
 
-def _samples(labs: Table, subjects: pd.DataFrame) -> pd.DataFrame:
-    """Laboratory rows with a day and every column that grading reads."""
-    table = records.to_frame(labs, "labs", needs=("test", "value"), fill=("unit", "lln", "uln"))
-    return derive.with_day(table, subjects, date="sample_date")
+def _samples(labs: Table, subjects: pd.DataFrame | None) -> pd.DataFrame:
+    """Laboratory rows with a day and every column that grading reads; without subjects only stated days."""
+    table = records.to_frame(labs, "labs", needs=("test", "value"), fill=("unit", "lln", "uln", "day"))
+    return table if subjects is None else derive.with_day(table, subjects, date="sample_date")
 
 
 def _scale(table: pd.DataFrame, tests: list[str]) -> Floats:
@@ -551,7 +550,7 @@ def _landmark(
     ).to_frame(index=False)
     if not everyone:
         had = set(zip(table["subject_id"], table["test"], strict=True))
-        rows = rows[[pair in had for pair in zip(rows["subject_id"], rows["test"], strict=True)]]
+        rows = rows.loc[[pair in had for pair in zip(rows["subject_id"], rows["test"], strict=True)]]
     found = rows.merge(ranked[["subject_id", "test", "day", "value"]], on=["subject_id", "test"], how="left")
     bound = found["test"].map(bounds).astype(float)
     below = found["value"].astype(float) < bound * (1 - ctcae.TOLERANCE)
