@@ -94,6 +94,13 @@ def test_an_unreadable_date_is_a_query_and_the_event_still_counts():
     assert "start date unreadable" in found["note"]
 
 
+def test_an_empty_text_is_an_unknown_start_and_not_an_unreadable_one():
+    rows = pd.DataFrame({"subject_id": "1", "start_date": ["", " ", None], "end_date": ["", " ", None]})
+    found = safety.treatment_emergent(rows, INFUSED)
+    assert found["treatment_emergent"].all()
+    assert found["note"].unique().tolist() == ["start unknown, taken as treatment-emergent"]
+
+
 def test_timestamps_are_read_like_text():
     rows = pd.DataFrame({"subject_id": ["1"], "start_date": pd.to_datetime(["2024-03-20"])})
     assert safety.treatment_emergent(rows, INFUSED)["start_day"].tolist() == [5]

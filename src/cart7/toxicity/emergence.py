@@ -178,20 +178,29 @@ def _of(values: npt.NDArray[Any], who: Ints) -> npt.NDArray[Any]:
 
 def _start(table: pd.DataFrame, infusion: Dates) -> tuple[Dates, Any, Flags]:
     """First day the text allows, or the infusion date where that lies in the range of a partial one."""
-    span = partial_dates.span(table["start_date"].tolist())
+    span, said = _span(table["start_date"])
     inside = (span.missing != "") & (span.first <= infusion) & (infusion <= span.last)
-    unreadable = np.isnat(span.first) & table["start_date"].notna().to_numpy()
-    return np.where(inside, infusion, span.first), span.missing, unreadable
+    return np.where(inside, infusion, span.first), span.missing, said & np.isnat(span.first)
 
 
 def _end(table: pd.DataFrame, bounds: list[Dates]) -> tuple[Dates, Any, Flags]:
     """Last day the text allows, or an earlier bound that lies in the range of a partial one."""
-    span = partial_dates.span(table["end_date"].tolist())
+    span, said = _span(table["end_date"])
     end = span.last
     for bound in bounds:
         inside = (span.missing != "") & (span.first <= bound) & (bound <= span.last)
         end = np.where(inside & (bound < end), bound, end)
-    return end, span.missing, np.isnat(span.last) & table["end_date"].notna().to_numpy()
+    return end, span.missing, said & np.isnat(span.last)
+
+
+def _span(dates: pd.Series) -> tuple[partial_dates.Span, Flags]:
+    """Days that each date allows, and whether it says anything; each different text is read once."""
+    code, words = pd.factorize(dates)
+    known = [*words.tolist(), None]  # code -1, a blank, is the last
+    found = partial_dates.span(known)
+    said = np.array([word is not None and str(word).strip() != "" for word in known])
+    span = partial_dates.Span(first=found.first[code], last=found.last[code], missing=found.missing[code])
+    return span, said[code]
 
 
 def _judge(table: pd.DataFrame, course: Course, baseline: bool, window_days: float | None) -> None:
@@ -227,7 +236,7 @@ def _queries(table: pd.DataFrame, given: tuple[str, ...], unreadable: list[tuple
     """Write the reason and every query about a record into `note`."""
     counts = table["treatment_emergent"].to_numpy()
     start, end = table["start_day"].to_numpy(), table["end_day"].to_numpy()
-    no_start = np.isnan(start) & table["start_date"].isna().to_numpy()
+    no_start = np.isnan(start) & ~unreadable[0][0]
     backwards = (start > end) | (table["start"] > table["end"]).to_numpy()
     queries = [
         *unreadable,
@@ -258,7 +267,7 @@ def emergent(
     table, given = timed(adverse_events, who_is_who, window_days=window_days)
     counts = table["treatment_emergent"].to_numpy()
     others = table[~counts]
-    kept = table[counts].reset_index(drop=True)
+    kept = table if counts.all() else table[counts].reset_index(drop=True)
     return Records(
         table=kept, who=kept["who"].to_numpy(), course=who_is_who, collected=_collected(table, given),
         excluded=results.excluded_rows(others, "adverse_events", others["why"]),
