@@ -65,7 +65,7 @@ def regression(
     time, event : arrays
         Times in any unit, and whether the event happened.
     covariates : array, shape (subjects, terms)
-        Of full rank after centring.
+        Of full rank after centring; without a column there is nothing to fit.
     ties : {"efron", "breslow"}
         Likelihood of tied events.
     firth : bool, default False
@@ -99,17 +99,15 @@ def regression(
         raise ValueError(f"ties must be one of {', '.join(TIES)}, got {ties!r}")
     z = normal_quantile(conf_level)
     times, events = checked(time, event)
+    terms = covariates.shape[1]
+    if not terms:
+        return _nothing(0, firth=firth)
     scale = covariates.std(axis=0)
     x = (covariates - covariates.mean(axis=0)) / scale
     design = _design(merge_near_ties(times), events, x, efron=ties == "efron")
-    terms = x.shape[1]
     empty = _likelihood(design, np.zeros(terms)).information
     if np.linalg.matrix_rank(empty) < terms:
-        nothing = np.full(terms, np.nan)
-        return Fit(
-            coef=nothing, std_err=nothing, low=nothing, high=nothing, p_value=nothing,
-            log_likelihood=float("nan"), firth=firth, note="the events tell nothing about the terms",
-        )  # fmt: skip
+        return _nothing(terms, firth=firth)
     beta = None if firth else _maximum(design)
     if beta is None or _is_monotone(design, beta):
         note = "" if firth else "no finite maximum (separation): the penalised fit is given"
@@ -120,6 +118,14 @@ def regression(
     return Fit(
         coef=coef, std_err=se, low=coef - z * se, high=coef + z * se, p_value=chdtrc(1, (beta / error) ** 2),
         log_likelihood=top.value, firth=False, note="",
+    )  # fmt: skip
+
+
+def _nothing(terms: int, *, firth: bool) -> Fit:
+    missing = np.full(terms, np.nan)
+    return Fit(
+        coef=missing, std_err=missing, low=missing, high=missing, p_value=missing,
+        log_likelihood=float("nan"), firth=firth, note="the events tell nothing about the terms",
     )  # fmt: skip
 
 

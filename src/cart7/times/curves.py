@@ -154,7 +154,7 @@ class KaplanMeierResult:
     def curve(self) -> pd.DataFrame:
         """Steps by group: time, n_risk, n_event, n_censor, survival, std_err, ci_low, ci_high."""
         return results.concat(
-            [pd.DataFrame({"group": fit.group, **curve_columns(fit)}) for fit in self.fits], ()
+            [pd.DataFrame({"group": fit.group, **curve_columns(fit)}) for fit in self.fits], _CURVE_COLUMNS
         )
 
     @cached_property
@@ -232,7 +232,7 @@ class KaplanMeierResult:
         wanted = np.atleast_1d(np.asarray(times, dtype=float))
         if not np.all(np.isfinite(wanted)):
             raise ValueError(f"times must be finite, got {times}")
-        return results.concat([pd.DataFrame(fit.at(wanted, beyond)) for fit in self.fits], ())
+        return results.concat([pd.DataFrame(fit.at(wanted, beyond)) for fit in self.fits], _AT_COLUMNS)
 
     def rmst(self, tau: Array, *, extend: bool = False) -> pd.DataFrame:
         """Mean time to event restricted to `tau`.
@@ -272,7 +272,9 @@ class KaplanMeierResult:
                         f"tau = {horizon:g} is past the last time ({fit.last:g}) of group {fit.group}; "
                         "extend=True carries the last level"
                     )
-                mean, se = survival_curves.restricted_mean(fit.steps, horizon)
+                mean, se = (
+                    survival_curves.restricted_mean(fit.steps, horizon) if fit.steps.n else (np.nan,) * 2
+                )
                 rows.append((fit.group, horizon, mean, se, mean - z * se, mean + z * se))
         return pd.DataFrame(rows, columns=["group", "tau", "rmst", "std_err", "ci_low", "ci_high"])
 
@@ -484,7 +486,7 @@ def bpcp(
         columns = {"left": bands.left, "right": bands.right, "survival": bands.survival,
                    "ci_low": bands.low, "ci_high": bands.high}  # fmt: skip
         blocks.append(pd.DataFrame({"group": fit.group, **columns}))
-    return results.concat(blocks, ())
+    return results.concat(blocks, _BAND_COLUMNS)
 
 
 def cumulative_incidence(
@@ -590,6 +592,19 @@ def bootstrap_quantiles(
 
 # ---- arrays into rows ---------------------------------------------------------------------------
 
+_CURVE_COLUMNS = (
+    "group",
+    "time",
+    "n_risk",
+    "n_event",
+    "n_censor",
+    "survival",
+    "std_err",
+    "ci_low",
+    "ci_high",
+)
+_AT_COLUMNS = ("group", "time", "n_risk", "n_event", "survival", "ci_low", "ci_high", "note")
+_BAND_COLUMNS = ("group", "left", "right", "survival", "ci_low", "ci_high")
 _INCIDENCE_COLUMNS = ("group", "cause", "time", "n_risk", "estimate", "variance", "ci_low", "ci_high")
 
 
