@@ -41,8 +41,10 @@ def one(endpoint, happened, seen=None, people=None, **rules):
 
 def test_no_rows_give_empty_frames_with_their_columns_and_no_mean():
     fit, full = survival.kaplan_meier([], [], group=[]), survival.kaplan_meier([1], [1])
-    assert list(fit.curve) == list(full.curve) and list(fit.at(3)) == list(full.at(3))
-    assert list(fit.quantiles()) == list(full.quantiles()) and fit.curve.empty
+    assert fit.curve.empty
+    assert list(fit.curve) == list(full.curve)
+    assert list(fit.at(3)) == list(full.at(3))
+    assert list(fit.quantiles()) == list(full.quantiles())
     assert list(survival.bpcp([], [], group=[])) == list(survival.bpcp([1], [1]))
     assert survival.kaplan_meier([], []).rmst(5, extend=True)[["rmst", "std_err"]].isna().all(axis=None)
 
@@ -51,7 +53,8 @@ def test_no_rows_give_empty_frames_with_their_columns_and_no_mean():
 def test_a_regression_without_a_term_that_varies_is_missing_with_its_reason(rows):
     constant = pd.DataFrame({"level": [1.0] * rows})
     row = survival.cox([1, 2, 3][:rows], [1, 1, 0][:rows], constant).summary.iloc[0]
-    assert np.isnan(row["coef"]) and row["note"] == "constant, or a combination of the terms before it"
+    assert np.isnan(row["coef"])
+    assert row["note"] == "constant, or a combination of the terms before it"
 
 
 def test_groups_are_text_and_there_is_no_pooled_row():
