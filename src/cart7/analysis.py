@@ -56,6 +56,8 @@ class Analysis:
         Findings about the data, and rows read, used and set aside by table.
     extra_columns : dict
         Columns outside the schema, by table.
+    data_cutoff : str
+        Date of the data cut-off, ISO 8601; several where subjects differ.
     """
 
     study_id: str
@@ -67,6 +69,7 @@ class Analysis:
     row_accounting: DataFrame = field(repr=False)
     not_collected: dict[str, str]
     extra_columns: dict[str, list[str]] = field(repr=False, default_factory=dict)
+    data_cutoff: str = ""
     cell_dose: Any = field(repr=False, default=None)
     dlt: Any = field(repr=False, default=None)
     ae_overview: Any = field(repr=False, default=None)
@@ -154,6 +157,7 @@ def analyse(
     return Analysis(
         study_id=_study_id(study),
         source=_source(study),
+        data_cutoff=_data_cutoff(study),
         plan=desk.plan,
         accounting=_accounting(desk),
         course=_course(desk),
@@ -406,6 +410,12 @@ def _study_id(study: Study) -> str:
     subjects = study.subjects
     names = subjects["study_id"].dropna().unique().tolist() if "study_id" in subjects.columns else []
     return ", ".join(map(str, names)) or "study without a name"
+
+
+def _data_cutoff(study: Study) -> str:
+    subjects = study.subjects
+    days = subjects["data_cutoff"].dropna().unique().tolist() if "data_cutoff" in subjects.columns else []
+    return ", ".join(sorted(map(str, days)))
 
 
 def _source(study: Study) -> str:

@@ -249,15 +249,13 @@ def log_axis(ax: Any, values: Any, *, label: str) -> None:
 
 
 def plain(x: float) -> str:
-    r"""A decimal number without exponent; thousands set apart by a narrow space.
+    """A decimal number without exponent.
 
     Examples
     --------
-    >>> plain(0.01), plain(100000.0).replace("\u202f", " ")
-    ('0.01', '100 000')
+    >>> plain(0.01), plain(100000.0)
+    ('0.01', '100000')
     """
-    if abs(x) >= 10000:
-        return f"{x:,.0f}".replace(",", "\u202f")
     return f"{x:.10f}".rstrip("0").rstrip(".")
 
 

@@ -97,7 +97,7 @@ def known(x: object) -> bool:
 def number(x: Any, digits: int = 0, note: object = "", footnotes: Footnotes | None = None) -> str:
     """A number with fixed decimals, or its note."""
     if known(x):
-        return _spaced(format_number(float(x), digits))
+        return _signed(format_number(float(x), digits))
     return (footnotes or Footnotes()).missing(note)
 
 
@@ -116,20 +116,16 @@ def significant(x: Any, digits: int = 3, note: object = "", footnotes: Footnotes
         return "0"
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
     if decimals <= 0:
-        return _spaced(format_number(value, 0))
+        return _signed(format_number(value, 0))
     # 9.996 is 10.0 with three digits, not 10.00.
     rounded = abs(round_half_up(value, decimals))
     decimals = digits - 1 - math.floor(math.log10(rounded)) if rounded else decimals
     return format_number(value, max(decimals, 0))
 
 
-def _spaced(text: str) -> str:
-    """Thousands apart by a narrow space, from five digits on."""
-    whole, point, rest = text.partition(".")
-    digits = whole.lstrip("-")
-    if len(digits) < 5:
-        return text.replace("-", "\u2212")
-    return f"{int(whole):,}".replace(",", "\u202f").replace("-", "\u2212") + point + rest
+def _signed(text: str) -> str:
+    """A true minus sign; digits stay together, so that a number can be searched and copied."""
+    return text.replace("-", "\u2212")
 
 
 def day(x: Any, note: object = "", footnotes: Footnotes | None = None) -> str:
@@ -138,8 +134,8 @@ def day(x: Any, note: object = "", footnotes: Footnotes | None = None) -> str:
         return (footnotes or Footnotes()).missing(note)
     value = float(x)
     if value.is_integer():
-        return _spaced(format_number(value, 0))
-    return _spaced(format_number(value, 1 if (2 * value).is_integer() else 2))
+        return _signed(format_number(value, 0))
+    return _signed(format_number(value, 1 if (2 * value).is_integer() else 2))
 
 
 def percent(fraction: Any, digits: int = 1) -> str:
@@ -210,18 +206,18 @@ class Groups:
         """What the group is called."""
         return group_name(label, self.by)
 
-    def head(self, label: str) -> str:
-        """Column header: name, planned dose, and how many are infused."""
+    def head(self, label: str, *, sized: bool = True) -> str:
+        """Column header: name, planned dose, and (`sized`) how many are infused."""
         lines = [self.name(label)]
         if label in self.doses:
             lines.append(self.doses[label])
-        if label in self.n:
+        if sized and label in self.n:
             lines.append(f"N = {self.n[label]}")
         return "\n".join(lines)
 
-    def heads(self) -> tuple[str, ...]:
+    def heads(self, *, sized: bool = True) -> tuple[str, ...]:
         """Column headers of all groups."""
-        return tuple(self.head(label) for label in self.labels)
+        return tuple(self.head(label, sized=sized) for label in self.labels)
 
     def across(
         self, rows: Sequence[Mapping[Any, Any]], cell: Callable[[Mapping[Any, Any]], str]

@@ -110,7 +110,8 @@ def _course(result: Any, assessments: pd.DataFrame) -> pd.DataFrame:
     end = course["DEATH"].fillna(course["LAST_CONTACT"]).fillna(course["DATA_CUTOFF"])
     dead = course["DEATH"].notna()
     return course.assign(
-        end_day=end.where(end.notna(), last), end_event=np.where(dead, "DEATH", "LAST_CONTACT")
+        end_day=end.where(end.notna(), last),
+        end_event=np.select([dead, course["LAST_CONTACT"].notna()], ["DEATH", "LAST_CONTACT"], ""),
     )
 
 
@@ -136,7 +137,7 @@ def _lane(ax: Any, place: int, row: dict[Any, Any], rows: pd.DataFrame) -> None:
                     markerfacecolor=colour if filled else "white",
                     markeredgewidth=1.6 if marker == "x" else 0.8,
                     markeredgecolor=colour if marker == "x" or not filled else "white", zorder=4)  # fmt: skip
-    if row.get("end_event") != "DEATH" and pd.isna(row.get("DEATH", np.nan)):
+    if row.get("end_event") == "LAST_CONTACT":
         ax.plot(end, place, linestyle="", marker=">", markersize=6, color=INK, clip_on=False, zorder=5)
 
 
@@ -176,9 +177,10 @@ def _swimmer_legend(ax: Any, assessments: pd.DataFrame, course: pd.DataFrame) ->
                        markerfacecolor=colour if filled else "white",
                        markeredgewidth=1.6 if marker == "x" else 0.8),
             )  # fmt: skip
-    handles.append(
-        Line2D([], [], linestyle="", marker=">", markersize=6, color=INK, label="alive at last contact")
-    )
+    if (course["end_event"] == "LAST_CONTACT").any():
+        handles.append(
+            Line2D([], [], linestyle="", marker=">", markersize=6, color=INK, label="alive at last contact")
+        )
     ax.legend(handles=handles, loc="lower left", bbox_to_anchor=(-0.12, 1.0), ncols=-(-len(handles) // 3),
               borderaxespad=0.2, borderpad=0, handlelength=1.3, columnspacing=1.2, fontsize=8)  # fmt: skip
 

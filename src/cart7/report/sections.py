@@ -15,7 +15,15 @@ from cart7._version import versions
 from cart7.report import figures, tables_cells, tables_dose, tables_efficacy, tables_safety, tables_study
 from cart7.report.canvas import ALL
 from cart7.report.cells import Groups, Table, groups_of, number
-from cart7.report.words import ASSAYS, ATTRIBUTES, CELL_NAMES, SHORT_STRATEGIES, STRATEGIES, in_words
+from cart7.report.words import (
+    ASSAYS,
+    ATTRIBUTES,
+    CELL_NAMES,
+    ENDPOINTS,
+    SHORT_STRATEGIES,
+    STRATEGIES,
+    in_words,
+)
 
 PLACEHOLDER_WORDS = (
     "The weights, limits and gates of this score are placeholders of the example, not a protocol's choice. "
@@ -272,6 +280,7 @@ def _survival(analysis: Any, groups: Groups) -> Blocks:
     yield from _missing(analysis, "time_to_event", "hsct_incidence")
     result = analysis.time_to_event
     if result is not None:
+        yield from _missing_endpoints(result)
         yield tables_efficacy.time_to_event(result, groups)
         yield from _curves(result, groups)
         yield tables_efficacy.strategy_changes(result, groups)
@@ -285,6 +294,24 @@ def _survival(analysis: Any, groups: Groups) -> Blocks:
         yield tables_efficacy.incidence(analysis.hsct_incidence, causes)
 
 
+def _missing_endpoints(result: Any) -> Blocks:
+    """A notice for each endpoint of the protocol that the tables of the study cannot give."""
+    needs = {"OS": "events", "PFS": "responses", "DOR": "responses"}
+    for endpoint, table in needs.items():
+        if endpoint not in set(result.summary["endpoint"]):
+            text = f"The study has no rows of {table}."
+            yield Notice(title=f"{ENDPOINTS[endpoint]}: not collected.", text=text)
+
+
+def _differ(curves: Any, endpoint: str) -> bool:
+    """Whether the strategies give different curves of an endpoint."""
+    steps = curves.loc[curves["endpoint"] == endpoint, ["strategy", "group", "time", "n_event", "n_censor"]]
+    drawn = {
+        tuple(map(tuple, rows.drop(columns="strategy").to_numpy())) for _, rows in steps.groupby("strategy")
+    }
+    return len(drawn) > 1
+
+
 def _curves(result: Any, groups: Groups) -> Blocks:
     curves = result.curves
     for endpoint in dict.fromkeys(curves["endpoint"]) if len(curves) else ():
@@ -296,7 +323,7 @@ def _curves(result: Any, groups: Groups) -> Blocks:
                     "censored.",
             draw=partial(figures.endpoint_curves, result, endpoint=endpoint, groups=[ALL], by=groups.by),
         )  # fmt: skip
-        if endpoint == "PFS" and len(strategies) > 1:
+        if endpoint == "PFS" and _differ(curves, endpoint):
             yield Figure(
                 name="figure-pfs-strategies", title="PFS under every strategy, all subjects.",
                 caption="The same subjects; only the handling of intercurrent events differs.",

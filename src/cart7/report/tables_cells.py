@@ -117,16 +117,23 @@ def _area_method(rules: Any) -> str:
     )
 
 
+def _window(row: Mapping[Any, Any], note: str, footnotes: Footnotes) -> tuple[str, str]:
+    """Area of the first window and how it ends; days count from the first infusion, so others have none."""
+    if known(row.get("infusion_no")) and float(row["infusion_no"]) > 1:
+        return footnotes.missing("the window counts from the first infusion"), "none"
+    status = word(row["auc_window_status"])
+    return significant(row["auc_window"], 3, note, footnotes), AREA_STATUS.get(
+        status, status.lower().replace("_", " ")
+    )
+
+
 def profiles(result: Any, groups: Groups) -> Table:
     """Every profile: the parameters a reader looks up per subject."""
     footnotes = Footnotes()
     rows = []
     for row in _sorted(result.subjects, groups, ("assay", "infusion_no")):
         note = notes_in_words(row.get("note", ""))
-        area = significant(row["auc_window"], 3, note, footnotes)
-        status = AREA_STATUS.get(
-            word(row["auc_window_status"]), word(row["auc_window_status"]).lower().replace("_", " ")
-        )
+        area, status = _window(row, note, footnotes)
         rows.append(
             Row(
                 cells=(

@@ -74,7 +74,8 @@ def accounting(frame: pd.DataFrame, groups: Groups) -> Table:
     notes += [text for text in dict.fromkeys(word(row.get("note")) for row in found.values()) if text]
     return Table(
         name="accounting", title="From enrolment to infusion and after",
-        columns=("Subjects", *groups.heads()), rows=tuple(rows), population=POPULATIONS["ENROLLED"],
+        columns=("Subjects", *groups.heads(sized=False)), rows=tuple(rows),
+        population=POPULATIONS["ENROLLED"],
         method="Counts of subjects.", notes=tuple(notes),
     )  # fmt: skip
 
