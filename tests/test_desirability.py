@@ -7,6 +7,7 @@ import pytest
 from tests.twins import dose as twins
 
 from cart7.stats import desirability as kernel
+from cart7.stats import ranking
 from cart7.stats.desirability import BetaPosterior, Shape, StudentPosterior
 
 LOW_IS_GOOD = Shape(kind="min", low=0.1, high=0.4)
@@ -145,7 +146,7 @@ def test_the_expected_score_is_the_mean_of_many_draws(how):
         kernel.beta_posterior([2, 3, 0], [3, 3, 6]),
         kernel.pooled_posterior([3, 3, 6], [11, 12, 13], [0.5, 0.4, 0.9]),
     ]
-    d = kernel.draw_desirabilities(shapes, posteriors, size=100_000, rng=np.random.default_rng(7))
+    d = ranking.draw_desirabilities(shapes, posteriors, size=100_000, rng=np.random.default_rng(7))
     weights = [0.3, 0.5, 0.2]
     drawn = np.array([kernel.aggregate(level, weights, how=how) for level in np.moveaxis(d, 1, 0)])
     exact = kernel.expected_score(shapes, posteriors, weights, how=how)
@@ -166,13 +167,13 @@ def test_levels_draw_one_common_variance():
     # With one degree of freedom the common chi-square ties the sizes of the deviations of two levels.
     posterior = kernel.pooled_posterior([1, 2], [0.0, 0.0], [0.0, 1.0])
     wide = Shape(kind="max", low=-1e6, high=1e6)
-    d = kernel.draw_desirabilities([wide], [posterior], size=20_000, rng=np.random.default_rng(1))[..., 0]
+    d = ranking.draw_desirabilities([wide], [posterior], size=20_000, rng=np.random.default_rng(1))[..., 0]
     sizes = np.log(np.abs(d - 0.5) + 1e-12)
     assert np.corrcoef(sizes.T)[0, 1] > 0.2
 
 
 def test_the_safety_gate_blocks_its_level_and_all_above():
-    gates = kernel.check_gates(([0, 3, 0, 0], [3, 3, 3, 0]), ([3, 3, 3, 0], [3, 3, 3, 0]),
+    gates = ranking.check_gates(([0, 3, 0, 0], [3, 3, 3, 0]), ([3, 3, 3, 0], [3, 3, 3, 0]),
                                phi_t=0.3, c_t=0.95, phi_e=0.2, c_e=0.9, min_n=3)  # fmt: skip
     assert gates.admissible.tolist() == [True, False, False, False]
     assert gates.above_toxic.tolist() == [False, False, True, True]
@@ -182,15 +183,15 @@ def test_the_safety_gate_blocks_its_level_and_all_above():
 
 def test_gates_stay_open_below_the_least_number():
     counts = ([2], [2])
-    closed = kernel.check_gates(counts, ([0], [40]), phi_t=0.3, c_t=0.95, phi_e=0.2, c_e=0.9, min_n=2)
-    opened = kernel.check_gates(counts, ([0], [2]), phi_t=0.3, c_t=0.95, phi_e=0.2, c_e=0.9, min_n=3)
+    closed = ranking.check_gates(counts, ([0], [40]), phi_t=0.3, c_t=0.95, phi_e=0.2, c_e=0.9, min_n=2)
+    opened = ranking.check_gates(counts, ([0], [2]), phi_t=0.3, c_t=0.95, phi_e=0.2, c_e=0.9, min_n=3)
     assert closed.too_toxic.tolist() == [True]
     assert closed.futile.tolist() == [True]
     assert opened.admissible.tolist() == [True]
 
 
 def test_equal_scores_choose_the_lowest_level():
-    best, recommended = kernel.choose([0.4, 0.6, 0.6], [True, True, True], 0.0)
+    best, recommended = ranking.choose([0.4, 0.6, 0.6], [True, True, True], 0.0)
     assert (int(best), int(recommended)) == (1, 1)
 
 
@@ -199,18 +200,18 @@ def test_equal_scores_choose_the_lowest_level():
     [([0.0, 0.0], [True, True]), ([0.5, 0.6], [False, False]), ([math.nan, math.nan], [True, True])],
 )
 def test_no_level_is_chosen_when_all_scores_are_0_closed_or_missing(scores, admissible):
-    best, recommended = kernel.choose(scores, admissible, 0.1)
+    best, recommended = ranking.choose(scores, admissible, 0.1)
     assert (int(best), int(recommended)) == (-1, -1)
 
 
 def test_many_trials_are_judged_one_by_one():
-    best, recommended = kernel.choose([[0.5, 0.52], [0.0, 0.0], [math.nan, 0.3]], np.ones((3, 2), bool), 0.1)
+    best, recommended = ranking.choose([[0.5, 0.52], [0.0, 0.0], [math.nan, 0.3]], np.ones((3, 2), bool), 0.1)
     assert best.tolist() == [1, -1, 1]
     assert recommended.tolist() == [0, -1, 1]
 
 
 def test_ties_share_ranks_in_smaa():
-    result = kernel.smaa([[[0.5], [0.5], [0.1]]], [[1.0]])
+    result = ranking.smaa([[[0.5], [0.5], [0.1]]], [[1.0]])
     assert result.rank_acceptability.tolist() == [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]]
     assert np.isnan(result.central_weights[2]).all()
     assert math.isnan(result.confidence_factor[2])
@@ -222,7 +223,7 @@ def test_smaa_agrees_with_counting_draw_by_draw(aggregator):
     rng = np.random.default_rng(3)
     values = rng.integers(0, 4, size=(60, 3, 2)) / 3
     weights = rng.dirichlet([1, 1], size=60)
-    fast = kernel.smaa(values, weights, aggregator=aggregator).rank_acceptability
+    fast = ranking.smaa(values, weights, aggregator=aggregator).rank_acceptability
     assert np.allclose(fast, twins.smaa_by_counting(values, weights, aggregator), atol=1e-14)
 
 
@@ -239,10 +240,10 @@ def test_smaa_agrees_with_counting_draw_by_draw(aggregator):
 )
 def test_impossible_smaa_input_is_refused(values, weights, options, message):
     with pytest.raises(ValueError, match=message):
-        kernel.smaa(values, weights, **options)
+        ranking.smaa(values, weights, **options)
 
 
 def test_smaa_arrays_cannot_be_changed():
-    result = kernel.smaa([[[0.5], [0.1]]], [[1.0]])
+    result = ranking.smaa([[[0.5], [0.1]]], [[1.0]])
     with pytest.raises(ValueError, match="read-only"):
         result.rank_acceptability[0, 0] = 2

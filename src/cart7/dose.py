@@ -22,7 +22,7 @@ from cart7.results import EndpointResult
 from cart7.rp2d.counts import Evidence, evidence
 from cart7.rp2d.rules import Criterion, Desirability, Gates, ScoreRules
 from cart7.rp2d.score import DoseScore, overall_desirability, recommend, score
-from cart7.stats.desirability import Smaa, smaa
+from cart7.stats.ranking import Smaa, smaa
 
 __all__ = [
     "BagsNeeded", "CellDoseResult", "CellDoseRules", "Criterion", "Desirability", "DoseScore", "Evidence",

@@ -13,6 +13,7 @@ from tests.twins import dose as twins
 from cart7 import dose
 from cart7.dose import CellDoseRules, Criterion, Desirability, Gates, ScoreRules
 from cart7.stats import desirability as kernel
+from cart7.stats import ranking
 
 MODEST = settings(max_examples=40, deadline=None)
 FEW = settings(max_examples=12, deadline=None)
@@ -109,7 +110,7 @@ def test_gates_agree_with_walking_up_the_levels(toxicity, response):
     dlt, n_dlt = zip(*[(min(pair), max(pair)) for pair in toxicity[:size]], strict=True)
     events, n = zip(*[(min(pair), max(pair)) for pair in response[:size]], strict=True)
     gates = Gates()
-    found = kernel.check_gates((dlt, n_dlt), (events, n), phi_t=gates.phi_t, c_t=gates.c_t, phi_e=gates.phi_e,
+    found = ranking.check_gates((dlt, n_dlt), (events, n), phi_t=gates.phi_t, c_t=gates.c_t, phi_e=gates.phi_e,
                                c_e=gates.c_e, min_n=gates.min_n)  # fmt: skip
     assert found.admissible.tolist() == twins.admissible_by_walking(n_dlt, dlt, n, events, gates)
 
@@ -122,7 +123,7 @@ def test_gates_agree_with_walking_up_the_levels(toxicity, response):
 def test_the_choice_agrees_with_walking(levels, plateau):
     scores = [score / 8 for score, _ in levels]
     admissible = [ok for _, ok in levels]
-    best, recommended = kernel.choose(scores, admissible, plateau)
+    best, recommended = ranking.choose(scores, admissible, plateau)
     wanted = twins.choice_by_walking(scores, admissible, plateau)
     assert (int(best), int(recommended)) == tuple(-1 if j is None else j for j in wanted)
 
@@ -180,8 +181,8 @@ def test_one_dlt_more_never_raises_the_score_of_a_level(dlt, other, response):
 def test_rank_shares_are_doubly_stochastic(scores, draws):
     rng = np.random.default_rng(draws)
     table = rng.integers(0, 3, size=(draws, len(scores))) + np.array(scores)
-    shares = kernel.rank_shares(table)
+    shares = ranking.rank_shares(table)
     assert np.allclose(shares.sum(axis=0), 1)
     assert np.allclose(shares.sum(axis=1), 1)
-    assert np.allclose(shares[:, 0], kernel.first_shares(table).mean(axis=0))
+    assert np.allclose(shares[:, 0], ranking.first_shares(table).mean(axis=0))
     assert not math.isnan(shares.sum())

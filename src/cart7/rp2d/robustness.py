@@ -16,6 +16,7 @@ from cart7.rp2d.counts import Level, level_column
 from cart7.rp2d.rules import ScoreRules
 from cart7.rp2d.verdict import LevelData, Verdict, judge_levels
 from cart7.stats import desirability as kernel
+from cart7.stats import ranking
 
 N_SMAA = 20_000
 SWEEP = np.linspace(0.0, 1.0, 101)
@@ -31,7 +32,7 @@ class Draws:
 
 def draw(verdict: Verdict, rules: ScoreRules, rng: np.random.Generator) -> Draws:
     """Draws of the scored criteria and of the score; NaN for a level without a posterior."""
-    d = kernel.draw_desirabilities(
+    d = ranking.draw_desirabilities(
         [criterion.desirability.shape for criterion in verdict.scored],
         [verdict.posteriors[criterion.name] for criterion in verdict.scored],
         size=rules.n_draws,
@@ -50,7 +51,7 @@ def ranks(data: LevelData, draws: Draws, verdict: Verdict) -> pd.DataFrame:
     loss = scores.max(axis=1, keepdims=True) - scores
     table["expected_loss"] = loss.mean(axis=0)
     table["expected_loss_mcse"] = loss.std(axis=0) / np.sqrt(len(loss))
-    for rank, share in enumerate(kernel.rank_shares(scores).T, start=1):
+    for rank, share in enumerate(ranking.rank_shares(scores).T, start=1):
         table[f"rank_{rank}"] = share
     return table
 
@@ -66,7 +67,7 @@ def sensitivity(
     for how in ("additive", "minimum"):
         found = judge_levels(data.numbers, rules, how)
         rows.append(("aggregator", how, found.best, found.recommended))
-    best, recommended = kernel.choose(smaa_scores, verdict.admissible, rules.plateau)
+    best, recommended = ranking.choose(smaa_scores, verdict.admissible, rules.plateau)
     rows.append(("smaa", "uniform weights", best, recommended))
     table = pd.DataFrame(rows, columns=["kind", "variant", "best_level", "recommended_level"])
     for name in ("best_level", "recommended_level"):
@@ -127,7 +128,7 @@ def weight_sweep(data: LevelData, rules: ScoreRules, verdict: Verdict) -> pd.Dat
             powers = SWEEP if j == k else share[j] * (1 - SWEEP) / (1 - share[k])
             posterior = verdict.posteriors[other.name]
             total = total * kernel.expected_power(other.desirability.shape, posterior, powers)
-        best, recommended = kernel.choose(total.T, verdict.admissible, rules.plateau)
+        best, recommended = ranking.choose(total.T, verdict.admissible, rules.plateau)
         turns = np.flatnonzero(np.diff(best) | np.diff(recommended)) + 1
         for first, end in zip([0, *turns], [*turns, SWEEP.size], strict=True):
             chosen = (data.level_at(best[first]), data.level_at(recommended[first]))
@@ -141,7 +142,7 @@ def weight_sweep(data: LevelData, rules: ScoreRules, verdict: Verdict) -> pd.Dat
 
 def acceptability(
     draws: Draws, verdict: Verdict, rng: np.random.Generator
-) -> tuple[npt.NDArray[np.float64], kernel.Smaa | None]:
+) -> tuple[npt.NDArray[np.float64], ranking.Smaa | None]:
     """Mean score per level under weights uniform on the simplex, and the acceptability of the ranked ones."""
     weights = rng.dirichlet(np.ones(len(verdict.scored)), size=N_SMAA)
     d = draws.desirabilities[:N_SMAA]
@@ -150,4 +151,4 @@ def acceptability(
     )
     if not verdict.ranked.any():
         return means, None
-    return means, kernel.smaa(d[:, verdict.ranked], weights)
+    return means, ranking.smaa(d[:, verdict.ranked], weights)

@@ -21,6 +21,7 @@ from cart7.rp2d.robustness import Draws
 from cart7.rp2d.rules import PLACEHOLDER, ScoreRules
 from cart7.rp2d.verdict import LevelData, Verdict, judge_levels, read, reasons, status
 from cart7.stats import desirability as kernel
+from cart7.stats import ranking
 
 Rng: TypeAlias = int | np.random.Generator
 
@@ -71,7 +72,7 @@ class DoseScore(EndpointResult):
     sensitivity: pd.DataFrame = field(repr=False)
     weight_sweep: pd.DataFrame = field(repr=False)
     ranks: pd.DataFrame = field(repr=False)
-    smaa: kernel.Smaa | None = field(repr=False)
+    smaa: ranking.Smaa | None = field(repr=False)
     counts: pd.DataFrame = field(repr=False)
     exposures: pd.DataFrame = field(repr=False)
     received: "DoseScore | None" = field(repr=False, default=None)
@@ -340,7 +341,7 @@ def _summary(data: LevelData, verdict: Verdict, draws: Draws, rules: ScoreRules)
     if known.any():
         low[known], high[known] = np.quantile(draws.scores[:, known], [0.025, 0.975], axis=0)
     if verdict.ranked.any():
-        share = kernel.first_shares(draws.scores[:, verdict.ranked]).mean(axis=0)
+        share = ranking.first_shares(draws.scores[:, verdict.ranked]).mean(axis=0)
         best[verdict.ranked] = share
         mcse[verdict.ranked] = np.sqrt(np.clip(share * (1 - share), 0, None) / rules.n_draws)
     at_mean = {criterion.name: np.full(len(data.levels), np.nan) for criterion in rules.criteria}

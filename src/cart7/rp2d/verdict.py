@@ -17,6 +17,7 @@ from cart7.errors import DataError, Problem
 from cart7.rp2d.counts import Level, level_column, plain_level, sort_levels
 from cart7.rp2d.rules import Criterion, ScoreRules
 from cart7.stats import desirability as kernel
+from cart7.stats import ranking
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
@@ -181,7 +182,7 @@ class Verdict:
 
     posteriors: dict[str, kernel.Posterior]
     scored: list[Criterion]
-    gates: kernel.GateCheck
+    gates: ranking.GateCheck
     observed: Flags
     no_variance: bool
     scores: Array
@@ -204,7 +205,7 @@ def judge_levels(numbers: LevelNumbers, rules: ScoreRules, how: kernel.Aggregato
     gates = rules.gates
     posteriors = {c.name: numbers.posterior(c, rules.prior) for c in rules.criteria}
     scored = [criterion for criterion in rules.criteria if criterion.weight > 0]
-    check = kernel.check_gates(
+    check = ranking.check_gates(
         numbers.rates[gates.toxicity], numbers.rates[gates.response], phi_t=gates.phi_t, c_t=gates.c_t,
         phi_e=gates.phi_e, c_e=gates.c_e, min_n=gates.min_n, prior=rules.prior,
     )  # fmt: skip
@@ -219,7 +220,7 @@ def judge_levels(numbers: LevelNumbers, rules: ScoreRules, how: kernel.Aggregato
         bool(flags.any()) and bool(np.isnan(posteriors[name].mean).all()) for name, flags in seen.items()
     )
     observed = np.asarray(np.all(list(seen.values()), axis=0), dtype=bool)
-    best, recommended = kernel.choose(scores, check.admissible & observed, rules.plateau)
+    best, recommended = ranking.choose(scores, check.admissible & observed, rules.plateau)
     return Verdict(
         posteriors=posteriors, scored=scored, gates=check, observed=observed, no_variance=no_variance,
         scores=scores, best=best, recommended=recommended,
