@@ -342,6 +342,13 @@ def test_assessments_after_death_are_left_out_and_listed():
     ]
 
 
+def test_an_infusion_after_the_cutoff_gives_no_follow_up_and_stops_no_table():
+    people = subjects(infusion_date="2022-01-01", data_cutoff="2021-12-01")
+    assert one("OS", events(("DEATH", 50)), people=people) == (0, 0, "DATA_CUTOFF")
+    table = survival.endpoint_table(people, events(("DEATH", 50)), assessed((28, "CR"))).summary
+    assert table.loc[table["group"] == "ALL", "n_event"].tolist() == [0, 0, 0]
+
+
 def test_everybody_counts_as_infused_where_the_table_leaves_flag_and_date_blank():
     silent = subjects(infused=None, infusion_date=None)
     assert one("OS", events(("DEATH", 50)), people=silent) == (50, 1, "DEATH")

@@ -37,7 +37,8 @@ class StudyHistory:
     def of(cls, subjects: Table, events: Table | None, responses: Table | None) -> "StudyHistory":
         """Read the tables; rows that do not count go to `excluded` with their reason."""
         people = derive.subject_table(subjects)
-        cutoff = derive.cutoff_days(people).to_numpy(dtype=float)
+        # Somebody infused after the cut-off has been followed for no time, not for less than none.
+        cutoff = np.maximum(derive.cutoff_days(people).to_numpy(dtype=float), 0.0)
         happened, lost_events = _dated(events, people, "events", "event", "date")
         seen, lost_seen = _dated(responses, people, "responses", "overall_response", "assessment_date")
         death = _first(happened[happened["event"] == "DEATH"], len(people))
