@@ -1,14 +1,13 @@
 """Safety: which adverse events count, how many subjects had them, how often, and which were dose-limiting.
 
 Here: the overview and term tables, exposure-adjusted rates, episodes of CRS, ICANS and HLH; and the public
-names of the rooms below that belong to safety. Not here: which records count (`emergence`), dose-limiting
-toxicity (`dose_limiting`), laboratory safety (`laboratory`), grades from components (`grading`), counting and
-intervals (`stats`), pages (`report`).
+names of the parts in `toxicity`: which records count (`emergence`), rows of terms (`terms`), episodes
+(`episodes`), dose-limiting toxicity (`dose_limiting`), laboratory safety (`laboratory`). Not here: grades
+from components (`grading`), counting and intervals (`stats`), pages (`report`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeAlias
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +19,15 @@ from cart7.stats import counting
 from cart7.toxicity import emergence
 from cart7.toxicity.dose_limiting import HAEMATOLOGICAL_TERMS, DltResult, DltRules, dose_limiting_toxicity
 from cart7.toxicity.emergence import Table
+from cart7.toxicity.episodes import (
+    GE3,
+    MADE,
+    SPANS,
+    affected_subjects,
+    end_or_risk_end,
+    merged_episodes,
+    special_summary,
+)
 from cart7.toxicity.laboratory import (
     CytopeniaResult,
     IcahtResult,
@@ -35,8 +43,6 @@ from cart7.toxicity.tallies import (
     EVENT,
     INCIDENCE,
     RATE,
-    UNCODED,
-    Groups,
     SafetyResult,
     add_proportion,
     add_rate,
@@ -44,10 +50,9 @@ from cart7.toxicity.tallies import (
     groups_of,
     in_category,
     known_method,
-    notes,
     related,
-    word_or,
 )
+from cart7.toxicity.terms import subject_terms, terms_of
 
 __all__ = [
     "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult",
@@ -60,8 +65,6 @@ __all__ = [
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
-
-CATEGORIES = ("CRS", "ICANS", "HLH")
 
 
 # ---------------------------------------------------------------------------------------- rules
@@ -108,10 +111,7 @@ class SafetyRules(BaseModel):
 
 # -------------------------------------------------------------------------------------- results
 
-_MADE = ("conf_level", "method", "note")
-_GE3 = ("grade_ge3_estimate", "grade_ge3_ci_low", "grade_ge3_ci_high")
 _GRADES = (*(f"grade_{grade}" for grade in range(1, 6)), "grade_missing", "grade_ge3")
-_SPANS = tuple(f"{what}_{stat}" for what in ("onset", "duration") for stat in ("median", "min", "max"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -232,12 +232,12 @@ class SpecialInterestResult(SafetyResult):
     figure: ClassVar[str] = "aesi_map"
     analysis: ClassVar[str] = "safety.special_interest"
     stats: ClassVar[tuple[str, ...]] = (
-        "n", "n_subjects", "n_episodes", *RATE, "n_grade_ge3", *_GE3, *_SPANS, "total_days_median"
+        "n", "n_subjects", "n_episodes", *RATE, "n_grade_ge3", *GE3, *SPANS, "total_days_median"
     )  # fmt: skip
     subject_stats: ClassVar[tuple[str, ...]] = (
         "n_episodes", "onset_day", "duration_days", "total_days", "max_grade", "ongoing"
     )  # fmt: skip
-    estimated: ClassVar[tuple[str, ...]] = (*RATE, *_GE3)
+    estimated: ClassVar[tuple[str, ...]] = (*RATE, *GE3)
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         return self.summary["category"], self.subjects["category"]
@@ -418,7 +418,7 @@ def by_term(
     rules = rules or SafetyRules()
     found = _counting(adverse_events, subjects, events, rules)
     groups = groups_of(found.course.subjects, by)
-    terms = _terms(found)
+    terms = terms_of(found)
     counts = counting.count(terms.cells, groups.members, len(terms.rows))
     grades = {f"grade_{grade}": counts.at_grade[:, :, grade] for grade in range(1, counting.GRADES + 1)}
     summary = groups.unfold(
@@ -428,7 +428,7 @@ def by_term(
     add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
     return TermResult(
-        subjects=_subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
+        subjects=subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
     )  # fmt: skip
 
@@ -479,7 +479,7 @@ def exposure_adjusted(
     found = _counting(adverse_events, subjects, events, rules)
     course = found.course
     groups = groups_of(course.subjects, by)
-    terms = _terms(found)
+    terms = terms_of(found)
     n_rows = len(terms.rows)
     start = np.where(course.infused, course.reference, np.nan)
     n_first, days = counting.time_to_first(
@@ -549,7 +549,7 @@ def episodes(
     else:
         found = _counting(adverse_events, subjects, events, rules)
     series = np.where(in_category(found.table, category), found.who, -1)
-    merged, undated = _episodes(found, series, rules.gap_days)
+    merged, undated = merged_episodes(found, series, rules.gap_days)
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
     merged.insert(0, "subject_id", ids[merged.pop("series").to_numpy()])
     merged.insert(1, "category", category)
@@ -601,10 +601,10 @@ def special_interest(
     rules = rules or SafetyRules()
     found = _counting(adverse_events, subjects, events, rules)
     groups = groups_of(found.course.subjects, by)
-    affected, undated = _affected(found, rules)
-    summary = _special_summary(affected, groups, rules)
+    affected, undated = affected_subjects(found, rules.gap_days)
+    summary = special_summary(affected, groups, rules)
     if "aesi" not in found.collected:
-        open_columns = [name for name in summary.columns if name not in ("category", "group", "n", *_MADE)]
+        open_columns = [name for name in summary.columns if name not in ("category", "group", "n", *MADE)]
         summary[open_columns] = np.nan
         summary["note"] = "aesi not collected"
     return SpecialInterestResult(
@@ -675,63 +675,11 @@ def _leave_open(summary: pd.DataFrame, collected: tuple[str, ...]) -> None:
             summary.loc[here, "note"] = f"{column} not collected"
 
 
-def _end_or_risk_end(found: emergence.Records) -> Floats:
-    """End of each record, an ongoing one ends with the risk (not before it began); NaN when unknown."""
-    start, end = found.table["start_day"].to_numpy(), found.table["end_day"].to_numpy()
-    until = found.course.risk_end[found.who]
-    ongoing = np.where(np.isnan(until), np.nan, np.fmax(until, start))
-    return np.where(np.isnan(end), ongoing, end)
-
-
 def _present_after(found: emergence.Records, day: float) -> Flags:
     """Whether a record is still there after a day; one without any known end is."""
-    start, end = found.table["start_day"].to_numpy(), _end_or_risk_end(found)
+    start, end = found.table["start_day"].to_numpy(), end_or_risk_end(found)
     present: Flags = (start > day) | (end > day) | np.isnan(end)
     return present
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Terms:
-    """Rows of the term table in display order, with the cells of their records."""
-
-    rows: pd.DataFrame  # level, soc, pt
-    cells: counting.Cells
-
-
-def _terms(found: emergence.Records) -> _Terms:
-    """ANY, then each class with its terms: most subjects first, ties in byte order, UNCODED last."""
-    soc = word_or(found.table["soc"], UNCODED).to_numpy(dtype=object)
-    pt = word_or(found.table["pt"], UNCODED).to_numpy(dtype=object)
-    soc_code, socs = pd.factorize(soc)
-    pt_code, pts = pd.factorize(pt)
-    pair_code, pairs = pd.factorize(soc_code.astype(np.int64) * max(len(pts), 1) + pt_code)
-    pair_soc = pairs // max(len(pts), 1)
-    rows = pd.DataFrame(
-        {"level": ["ANY"] + ["SOC"] * len(socs) + ["PT"] * len(pairs),
-         "soc": ["", *socs, *socs[pair_soc]], "pt": ["", *[""] * len(socs), *pts[pairs % max(len(pts), 1)]]},
-        dtype=object,
-    )  # fmt: skip
-    every = np.arange(len(soc))
-    row = np.concatenate([np.zeros(len(soc), dtype=np.int64), 1 + soc_code, 1 + len(socs) + pair_code])
-    cells = found.cells(row, np.concatenate([every, every, every]))
-    n_subjects = np.bincount(cells.row, minlength=len(rows))
-    of_soc = dict(zip(socs, n_subjects[1 : 1 + len(socs)], strict=True))
-    order = sorted(
-        range(len(rows)),
-        key=lambda i: _display_order(rows["soc"].iloc[i], rows["pt"].iloc[i], of_soc, int(n_subjects[i])),
-    )
-    position = np.empty(len(rows), dtype=np.int64)
-    position[order] = np.arange(len(rows))
-    moved = counting.Cells(
-        row=position[cells.row], subject=cells.subject, n_records=cells.n_records, worst=cells.worst,
-        first=cells.first,
-    )  # fmt: skip
-    return _Terms(rows=rows.iloc[order].reset_index(drop=True), cells=moved)
-
-
-def _display_order(soc: str, pt: str, of_soc: Mapping[str, int], n: int) -> tuple[Any, ...]:
-    """Sort key of a row: the ANY row, then by class, the class before its terms."""
-    return (soc != "", soc == UNCODED, -of_soc.get(soc, 0), soc, pt != "", pt == UNCODED, -n, pt)
 
 
 def _subject_counts(found: emergence.Records) -> pd.DataFrame:
@@ -749,120 +697,3 @@ def _subject_counts(found: emergence.Records) -> pd.DataFrame:
         "",
     )
     return frame
-
-
-def _subject_terms(found: emergence.Records, terms: _Terms) -> pd.DataFrame:
-    """One row per subject and preferred term."""
-    cells = terms.cells
-    order = np.lexsort((cells.row, cells.subject))
-    order = order[(terms.rows["level"] == "PT").to_numpy()[cells.row[order]]]
-    frame = terms.rows.iloc[cells.row[order]][["soc", "pt"]].reset_index(drop=True)
-    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    frame.insert(0, "subject_id", ids[cells.subject[order]])
-    frame["n_events"] = cells.n_records[order]
-    frame["max_grade"] = np.where(cells.worst[order] > 0, cells.worst[order], np.nan)
-    frame["first_day"] = cells.first[order]
-    frame["note"] = notes(
-        len(frame),
-        (frame["max_grade"].isna().to_numpy(), "grade missing"),
-        (frame["first_day"].isna().to_numpy(), "onset unknown"),
-    )
-    return frame
-
-
-# ------------------------------------------------------------------------------------------- episodes
-
-
-def _episodes(found: emergence.Records, series: Ints, gap_days: float) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Episodes of each series of records (-1 for none), and the records without a start."""
-    start, until = found.table["start_day"].to_numpy(), _end_or_risk_end(found)
-    grade, open_end = found.table["grade"].to_numpy(), found.table["end_day"].isna().to_numpy()
-    undated = found.table[(series >= 0) & np.isnan(start)]
-    picked = np.flatnonzero((series >= 0) & ~np.isnan(start))
-    order, begins = counting.episodes(series[picked], start[picked], until[picked], gap=gap_days)
-    rows = picked[order]
-    owner, first = series[rows][begins], start[rows][begins]
-    number = np.arange(len(begins))
-    start_of_series = np.maximum.accumulate(
-        np.where(np.r_[True, owner[1:] != owner[:-1]][: len(owner)], number, 0)
-    )
-    end = np.maximum.reduceat(until[rows], begins) if len(begins) else first
-    duration = end - first + 1
-    merged = pd.DataFrame(
-        {"series": owner, "episode": number - start_of_series + 1, "start_day": first, "end_day": end}
-    )
-    merged["ongoing"] = (
-        np.logical_or.reduceat(open_end[rows], begins).astype(np.int64) if len(begins) else number
-    )
-    merged["max_grade"] = np.fmax.reduceat(grade[rows], begins) if len(begins) else first
-    merged["n_records"] = np.diff(np.r_[begins, len(rows)])
-    merged["duration_days"] = np.where(duration >= 1, duration, np.nan)
-    merged["note"] = notes(
-        len(merged),
-        (np.isnan(end), "ongoing, end of follow-up unknown"), (duration < 1, "end before start"),
-        (merged["max_grade"].isna().to_numpy(), "grade missing"),
-    )  # fmt: skip
-    return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
-
-
-def _affected(found: emergence.Records, rules: SafetyRules) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Who had which category (`who`: row of the subject): first episode, total days and worst grade."""
-    n = max(len(found.course.subjects), 1)
-    series = np.full(len(found.who), -1)
-    for number, category in enumerate(CATEGORIES):
-        series = np.where(in_category(found.table, category), number * n + found.who, series)
-    merged, undated = _episodes(found, series, rules.gap_days)
-    grade = found.table["grade"].to_numpy()
-    had = np.unique(series[series >= 0])
-    owner = merged["series"].to_numpy()
-    low, high = np.searchsorted(owner, had, side="left"), np.searchsorted(owner, had, side="right")
-    dated = high > low
-    begins = low[dated]
-    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    frame = pd.DataFrame(
-        {"subject_id": ids[had % n], "category": np.array(CATEGORIES, dtype=object)[had // n], "who": had % n,
-         "n_episodes": high - low}
-    )  # fmt: skip
-    for name, column in (("onset_day", "start_day"), ("duration_days", "duration_days")):
-        frame[name] = np.nan
-        frame.loc[dated, name] = merged[column].to_numpy()[begins]
-    for name, column, total in (("total_days", "duration_days", np.add), ("ongoing", "ongoing", np.maximum)):
-        frame[name] = np.nan
-        if dated.any():
-            frame.loc[dated, name] = total.reduceat(merged[column].to_numpy(dtype=float), begins)
-    worst = [np.fmax.reduce(grade[series == which], initial=np.nan) for which in had]
-    frame.insert(frame.columns.get_loc("ongoing"), "max_grade", np.array(worst, dtype=float))
-    frame["note"] = notes(
-        len(frame),
-        (~dated, "start unknown"), (dated & frame["duration_days"].isna().to_numpy(), "duration unknown"),
-        (frame["max_grade"].isna().to_numpy(), "grade missing"),
-    )  # fmt: skip
-    return frame, undated
-
-
-def _special_summary(affected: pd.DataFrame, groups: Groups, rules: SafetyRules) -> pd.DataFrame:
-    """Incidence, severity, onset and duration of each category in each group."""
-    summary = groups.unfold(pd.DataFrame({"category": np.array(CATEGORIES, dtype=object)}))
-    category, who = affected["category"].to_numpy(), affected["who"].to_numpy()
-    inside = [(category == name) & member[who] for name in CATEGORIES for member in groups.members]
-    severe = affected["max_grade"].to_numpy() >= 3
-    summary["n_subjects"] = [int(rows.sum()) for rows in inside]
-    summary["n_episodes"] = [int(affected["n_episodes"].to_numpy()[rows].sum()) for rows in inside]
-    add_proportion(summary, "n_subjects", "n", rules, RATE)
-    summary["n_grade_ge3"] = [int((rows & severe).sum()) for rows in inside]
-    add_proportion(summary, "n_grade_ge3", "n", rules, _GE3)
-    for what, column in (("onset", "onset_day"), ("duration", "duration_days"), ("total_days", "total_days")):
-        days = affected[column].to_numpy(dtype=float)
-        known = [days[rows & ~np.isnan(days)] for rows in inside]
-        for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
-            if f"{what}_{stat}" in (*_SPANS, "total_days_median"):
-                summary[f"{what}_{stat}"] = [float(of(values)) if len(values) else np.nan for values in known]
-    for name in _MADE[:2]:
-        summary[name] = summary.pop(name)
-    nobody = "nobody had " + summary["category"]
-    unknown = summary[["onset_median", "duration_median"]].isna().any(axis=1)
-    summary["note"] = np.select(
-        [summary["n"] == 0, summary["n_subjects"] == 0, unknown],
-        [np.array("nobody in this group", dtype=object), nobody, np.array("days unknown", dtype=object)], "",
-    )  # fmt: skip
-    return summary

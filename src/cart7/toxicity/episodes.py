@@ -1,0 +1,129 @@
+"""Episodes of adverse events of special interest: records merged, who was affected, and for how long.
+
+Here: merging, first episodes, the summary of CRS, ICANS and HLH. Not here: which records count
+(`emergence`), the results and their rules (`safety`).
+"""
+
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from cart7 import results
+from cart7.stats import counting
+from cart7.toxicity import emergence
+from cart7.toxicity.tallies import RATE, Groups, IntervalRules, add_proportion, in_category, notes
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+CATEGORIES = ("CRS", "ICANS", "HLH")
+MADE = ("conf_level", "method", "note")
+GE3 = ("grade_ge3_estimate", "grade_ge3_ci_low", "grade_ge3_ci_high")
+SPANS = tuple(f"{what}_{stat}" for what in ("onset", "duration") for stat in ("median", "min", "max"))
+
+
+def end_or_risk_end(found: emergence.Records) -> Floats:
+    """End of each record, an ongoing one ends with the risk (not before it began); NaN when unknown."""
+    start, end = found.table["start_day"].to_numpy(), found.table["end_day"].to_numpy()
+    until = found.course.risk_end[found.who]
+    ongoing = np.where(np.isnan(until), np.nan, np.fmax(until, start))
+    return np.where(np.isnan(end), ongoing, end)
+
+
+def merged_episodes(
+    found: emergence.Records, series: Ints, gap_days: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Episodes of each series of records (-1 for none), and the records without a start."""
+    start, until = found.table["start_day"].to_numpy(), end_or_risk_end(found)
+    grade, open_end = found.table["grade"].to_numpy(), found.table["end_day"].isna().to_numpy()
+    undated = found.table[(series >= 0) & np.isnan(start)]
+    picked = np.flatnonzero((series >= 0) & ~np.isnan(start))
+    order, begins = counting.episodes(series[picked], start[picked], until[picked], gap=gap_days)
+    rows = picked[order]
+    owner, first = series[rows][begins], start[rows][begins]
+    number = np.arange(len(begins))
+    start_of_series = np.maximum.accumulate(
+        np.where(np.r_[True, owner[1:] != owner[:-1]][: len(owner)], number, 0)
+    )
+    end = np.maximum.reduceat(until[rows], begins) if len(begins) else first
+    duration = end - first + 1
+    merged = pd.DataFrame(
+        {"series": owner, "episode": number - start_of_series + 1, "start_day": first, "end_day": end}
+    )
+    merged["ongoing"] = (
+        np.logical_or.reduceat(open_end[rows], begins).astype(np.int64) if len(begins) else number
+    )
+    merged["max_grade"] = np.fmax.reduceat(grade[rows], begins) if len(begins) else first
+    merged["n_records"] = np.diff(np.r_[begins, len(rows)])
+    merged["duration_days"] = np.where(duration >= 1, duration, np.nan)
+    merged["note"] = notes(
+        len(merged),
+        (np.isnan(end), "ongoing, end of follow-up unknown"), (duration < 1, "end before start"),
+        (merged["max_grade"].isna().to_numpy(), "grade missing"),
+    )  # fmt: skip
+    return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
+
+
+def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Who had which category (`who`: row of the subject): first episode, total days and worst grade."""
+    n = max(len(found.course.subjects), 1)
+    series = np.full(len(found.who), -1)
+    for number, category in enumerate(CATEGORIES):
+        series = np.where(in_category(found.table, category), number * n + found.who, series)
+    merged, undated = merged_episodes(found, series, gap_days)
+    grade = found.table["grade"].to_numpy()
+    had = np.unique(series[series >= 0])
+    owner = merged["series"].to_numpy()
+    low, high = np.searchsorted(owner, had, side="left"), np.searchsorted(owner, had, side="right")
+    dated = high > low
+    begins = low[dated]
+    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
+    frame = pd.DataFrame(
+        {"subject_id": ids[had % n], "category": np.array(CATEGORIES, dtype=object)[had // n], "who": had % n,
+         "n_episodes": high - low}
+    )  # fmt: skip
+    for name, column in (("onset_day", "start_day"), ("duration_days", "duration_days")):
+        frame[name] = np.nan
+        frame.loc[dated, name] = merged[column].to_numpy()[begins]
+    for name, column, total in (("total_days", "duration_days", np.add), ("ongoing", "ongoing", np.maximum)):
+        frame[name] = np.nan
+        if dated.any():
+            frame.loc[dated, name] = total.reduceat(merged[column].to_numpy(dtype=float), begins)
+    worst = [np.fmax.reduce(grade[series == which], initial=np.nan) for which in had]
+    frame.insert(frame.columns.get_loc("ongoing"), "max_grade", np.array(worst, dtype=float))
+    frame["note"] = notes(
+        len(frame),
+        (~dated, "start unknown"), (dated & frame["duration_days"].isna().to_numpy(), "duration unknown"),
+        (frame["max_grade"].isna().to_numpy(), "grade missing"),
+    )  # fmt: skip
+    return frame, undated
+
+
+def special_summary(affected: pd.DataFrame, groups: Groups, rules: IntervalRules) -> pd.DataFrame:
+    """Incidence, severity, onset and duration of each category in each group."""
+    summary = groups.unfold(pd.DataFrame({"category": np.array(CATEGORIES, dtype=object)}))
+    category, who = affected["category"].to_numpy(), affected["who"].to_numpy()
+    inside = [(category == name) & member[who] for name in CATEGORIES for member in groups.members]
+    severe = affected["max_grade"].to_numpy() >= 3
+    summary["n_subjects"] = [int(rows.sum()) for rows in inside]
+    summary["n_episodes"] = [int(affected["n_episodes"].to_numpy()[rows].sum()) for rows in inside]
+    add_proportion(summary, "n_subjects", "n", rules, RATE)
+    summary["n_grade_ge3"] = [int((rows & severe).sum()) for rows in inside]
+    add_proportion(summary, "n_grade_ge3", "n", rules, GE3)
+    for what, column in (("onset", "onset_day"), ("duration", "duration_days"), ("total_days", "total_days")):
+        days = affected[column].to_numpy(dtype=float)
+        known = [days[rows & ~np.isnan(days)] for rows in inside]
+        for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
+            if f"{what}_{stat}" in (*SPANS, "total_days_median"):
+                summary[f"{what}_{stat}"] = [float(of(values)) if len(values) else np.nan for values in known]
+    for name in MADE[:2]:
+        summary[name] = summary.pop(name)
+    nobody = "nobody had " + summary["category"]
+    unknown = summary[["onset_median", "duration_median"]].isna().any(axis=1)
+    summary["note"] = np.select(
+        [summary["n"] == 0, summary["n_subjects"] == 0, unknown],
+        [np.array("nobody in this group", dtype=object), nobody, np.array("days unknown", dtype=object)], "",
+    )  # fmt: skip
+    return summary
