@@ -184,6 +184,15 @@ def test_a_cause_is_a_whole_number(cause):
         competing_risks.cumulative_incidence([1, 2], [cause, 0])
 
 
+def test_an_incidence_that_adds_up_to_1_but_for_the_last_digit_has_no_limits():
+    found = competing_risks.cumulative_incidence([0, 1, 1, 1, 1, 1, 1, 1, 2], [1, 0, 0, 0, 0, 0, 0, 1, 1])
+    assert found.estimate[0, -1] == pytest.approx(1, abs=1e-15)
+    low, high = competing_risks.limits(found.estimate, found.variance)
+    assert np.isnan(low[0, -1])
+    assert np.isnan(high[0, -1])
+    assert np.isfinite(low[0, :-1]).all()
+
+
 def test_limits_of_an_incidence_of_0_or_1_are_not_estimable():
     low, high = competing_risks.limits(np.array([0, 0.5, 1]), np.array([0, 0.05, 0]))
     assert np.isnan(low).tolist() == np.isnan(high).tolist() == [True, False, True]

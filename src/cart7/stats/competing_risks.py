@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from cart7.stats.survival_curves import Floats, Ints, checked, merge_near_ties, normal_quantile
 
 VARIANCES = ("aalen", "delta")
+ROUNDING = 1e-12  # an incidence that near to 1 is 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -162,8 +163,9 @@ def limits(estimate: Floats, variance: Floats, *, conf_level: float = 0.95) -> t
     '0.025 0.594'
     """
     z = normal_quantile(conf_level)
-    inside = (estimate > 0) & (estimate < 1)
+    inside = (estimate > 0) & (estimate < 1 - ROUNDING)
     f = np.where(inside, estimate, 0.5)
     step = z * np.sqrt(variance) / (f * np.log(f))
-    low, high = f ** np.exp(-step), f ** np.exp(step)
+    with np.errstate(over="ignore"):
+        low, high = f ** np.exp(-step), f ** np.exp(step)
     return np.where(inside, low, np.nan), np.where(inside, high, np.nan)
