@@ -1,6 +1,7 @@
 """The names of the contract are there, and the docs and metadata agree with the code."""
 
 import importlib
+import re
 import tomllib
 from pathlib import Path
 
@@ -91,3 +92,17 @@ def test_vendored_data_names_its_source():
 
 def test_the_readme_and_the_page_say_not_medical_advice():
     assert "not medical advice" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_rule_id_has_its_entry_in_the_docs():
+    pattern = re.compile(r"\brule=\"([A-Z][A-Z0-9]*(?:-[A-Z0-9]+)+)\"")
+    raised = {
+        found
+        for path in (ROOT / "src").rglob("*.py")
+        for found in pattern.findall(path.read_text(encoding="utf-8"))
+    }
+    pages = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs" / "errors").glob("*.md"))
+    explained = set(re.findall(r"^### (\S+)", pages, flags=re.MULTILINE))
+    examples = {"F-1", "PK-003"}  # of the docstrings in errors.py
+    assert len(raised) > 5
+    assert not raised - explained - examples
