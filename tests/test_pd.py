@@ -141,8 +141,9 @@ def test_below_the_limit_counts_as_zero_or_as_half_the_limit():
     assert half.loc["D14", ["value", "log_value", "blq"]].tolist() == [1, 1, True]
 
 
-def test_a_column_of_true_and_false_flags_what_is_true():
-    table = visits((-1, 800), (14, 40), (28, 40), blq=[False, False, True])
+@pytest.mark.parametrize("flags", [[False, False, True], [0, 0, 1], [0.0, None, 1.0]])
+def test_a_column_of_truth_values_or_of_0_and_1_flags_what_is_true(flags):
+    table = visits((-1, 800), (14, 40), (28, 40), blq=flags)
     assert table["blq"].tolist() == [False, False, True]
     assert table["value"].tolist() == [800, 40, 0]
 
@@ -210,6 +211,14 @@ def test_visits_by_label_take_the_first_usable_record_and_have_no_baseline_row()
     assert sorted(result.excluded["reason"]) == [
         "another sample of the visit was chosen", "nominal_label missing", "value missing",
     ]  # fmt: skip
+
+
+def test_a_labelled_sample_without_a_day_says_so():
+    frame = samples((-7, 640), (np.nan, 7.0), nominal_label=["SCR", "D28"])
+    result = by_visit(frame, SUBJECTS, rules=PdRules(visit_by="nominal-label"))
+    assert result.subjects["note"].tolist()[1] == "day missing"
+    long = result.to_frame()
+    assert long.loc[long["value"].isna() & (long["stat"] == "day"), "note"].tolist() == ["day missing"]
 
 
 def test_labels_stand_in_the_order_of_their_nominal_day():

@@ -73,8 +73,8 @@ def read(
     fill = ("parameter", "value", "day", "sample_date", "blq", "lloq", "nominal_day", "nominal_label", "unit")
     frame = records.to_frame(pd_samples, "pd", needs=needs, fill=fill)
     frame = _of_parameter(derive.with_day(frame, people, date="sample_date"), parameter)
-    # A column of True and False is text by now; any other word means below the limit.
-    flagged = frame["blq"].notna() & (frame["blq"] != "False")
+    # A column of truth values or of 0 and 1 is text by now; any other word means below the limit.
+    flagged = frame["blq"].notna() & ~frame["blq"].isin(("False", "0"))
     below = (flagged | (frame["value"] < frame["lloq"])).astype(bool)
     reason = first_reason(
         (~frame["subject_id"].isin(people["subject_id"]), "not a subject of this analysis"),

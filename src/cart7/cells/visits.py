@@ -98,6 +98,7 @@ def changes(picked: pd.DataFrame, baseline: Baselines) -> tuple[pd.DataFrame, di
     early = (~after, "not after the baseline sample")
     per_zero = (below, "baseline below the limit"), (table["baseline"] == 0, "baseline is 0")
     reasons = {
+        "day": first_reason((table["day"].isna(), "day missing")),
         "value": first_reason(no_value),
         "log_value": first_reason(no_log),
         "baseline": first_reason(no_baseline, unknown),
