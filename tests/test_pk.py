@@ -154,8 +154,12 @@ def test_no_samples_and_nothing_quantifiable_are_different():
 
 
 @pytest.mark.parametrize(
-    "flags", [[False] * 6 + [True], [0] * 6 + [1], [0.0] * 6 + [1.0], [None] * 6 + ["ND"]]
-)
+    "flags",
+    [
+        [False] * 6 + [True], [False, None] * 3 + [True], [0] * 6 + [1], [0.0, None] * 3 + [1.0],
+        [None] * 6 + ["ND"],
+    ],
+)  # fmt: skip
 def test_a_flag_is_a_word_or_a_truth_value(flags):
     table = samples(values=[70, 100, 5000, 3000, 1500, 700, 600]).assign(blq=flags)
     assert pk.nca(table).subjects["n_quantifiable"].tolist() == [6]
@@ -191,6 +195,13 @@ def test_every_window_has_a_row():
     areas = long[(long["param"] == "AUCINT:QPCR:1") & (long["stat"] == "auc_window")]
     assert areas["timepoint"].tolist() == ["0-21", "7-28", "0-10.5"]
     assert areas["unit"].unique().tolist() == ["day*copies/ug"]
+
+
+def test_windows_and_thresholds_that_differ_in_a_late_digit_keep_their_own_key():
+    rules = NcaRules(windows=((0, 28.0), (0, 28.0000001)))
+    assert {"0-28", "0-28.0000001"} < set(sound(pk.nca(samples(), rules=rules)).to_frame()["timepoint"])
+    params = set(sound(pk.time_above(samples(), [1_000_000, 1_000_001])).to_frame()["param"])
+    assert params == {"TAT:QPCR:1:1000000", "TAT:QPCR:1:1000001"}
 
 
 def test_every_row_of_the_input_is_a_point_with_its_use():
@@ -383,6 +394,20 @@ def test_the_days_of_exposure_may_come_from_dates():
     assert row_of(found, subject_id="001")["auc_window"] == pk.nca(samples()).subjects.loc[0, "auc_window"]
 
 
+def test_values_in_different_units_are_counted_but_not_summarised_together():
+    table = tables(samples(), samples("002", unit="copies/uL"), samples(assay="FLOW", unit="cells/uL"))
+    found = sound(pk.exposure(table, PEOPLE, by=None))
+    cmax = row_of(found.summary, param="cmax", assay="QPCR")
+    assert (cmax["n"], np.isnan(cmax["geo_mean"])) == (2, True)
+    assert cmax["note"] == "more than one unit: copies/uL, copies/ug"
+    assert row_of(found.summary, param="tmax", assay="QPCR")["median"] == 7
+    assert row_of(found.summary, param="cmax", assay="FLOW")["mean"] == 5000
+    long = found.to_frame()
+    means = long[(long["stat"] == "geo_mean") & long["param"].str.startswith("CMAX")].set_index("param")
+    assert means.loc["CMAX:FLOW", "unit"] == "cells/uL"
+    assert means.loc["CMAX:QPCR", "unit"] == "more than one unit"
+
+
 def test_samples_of_nobody_in_subjects_are_set_aside():
     found = pk.exposure(tables(samples(), samples("009")), PEOPLE)
     assert found.excluded["subject_id"].unique().tolist() == ["009"]
@@ -504,7 +529,8 @@ def test_time_above_has_a_row_per_profile_and_threshold():
     assert found.subjects["note"].tolist() == ["", "", "NEGATIVE_VALUE", "NEGATIVE_VALUE"]
     assert found.excluded["row"].tolist() == list(range(8, 15))
     assert found.subjects.loc[1, "time_above"] == pytest.approx(21 - (3 + 4 * 600 / 4900))
-    with pytest.raises(ValueError, match="thresholds must be above 0"):
-        pk.time_above(samples(), 0)
+    for levels, message in ((0, "must be above 0"), ([], "must be above 0"), ([50, 50.0], "must differ")):
+        with pytest.raises(ValueError, match=f"thresholds {message}"):
+            pk.time_above(samples(), levels)
     one = pk.time_above(samples().iloc[[2]], 50).subjects
     assert (np.isnan(one.loc[0, "time_above"]), one.loc[0, "note"]) == (True, "ONE_POINT")

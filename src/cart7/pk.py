@@ -21,8 +21,6 @@ from cart7.kinetics import detection
 from cart7.kinetics.profiles import (
     Table,
     arranged,
-    assays_of,
-    one_assay,
     other_infusion,
     point_frame,
     rectangles,
@@ -43,9 +41,9 @@ from cart7.kinetics.rows import (
     summary_units,
     window_rows,
 )
+from cart7.kinetics.summary import DESCRIBED, exposure_by_group
 from cart7.results import EndpointResult
 from cart7.stats import exposure as kernel
-from cart7.stats import summaries
 from cart7.stats.exposure_models import dose_proportionality, exposure_response
 from cart7.stats.nca_choices import Choices
 
@@ -56,13 +54,6 @@ __all__ = [
 ]  # fmt: skip
 
 BlqRule: TypeAlias = Literal["keep", "drop", "half-lloq"] | float
-Row: TypeAlias = dict[str, Any]
-
-_DESCRIBED = (
-    "mean", "sd", "geo_mean", "geo_sd", "geo_cv_percent", "geo_ci_low", "geo_ci_high", "median", "q1", "q3",
-    "min", "max",
-)  # fmt: skip
-_NOT_ABOVE_0 = "a value is 0: no statistics of logarithms"
 
 
 class BlqRules(BaseModel):
@@ -326,8 +317,8 @@ class ExposureResult(EndpointResult):
         summary = results.long_rows(
             self.summary, analysis="pk.exposure", param=codes,
             timepoint=in_window.map({True: label_of(*window), False: ""}), population=self.population,
-            group=self.summary["group"], stats=["n", "n_missing", *_DESCRIBED],
-            units={name: unit for name in _DESCRIBED if name not in ("geo_sd", "geo_cv_percent")}
+            group=self.summary["group"], stats=["n", "n_missing", *DESCRIBED],
+            units={name: unit for name in DESCRIBED if name not in ("geo_sd", "geo_cv_percent")}
             | {"geo_cv_percent": "%"},
             method={"geo_ci_low": "t interval of logs", "geo_ci_high": "t interval of logs"},
         )  # fmt: skip
@@ -357,11 +348,11 @@ class PersistenceResult(EndpointResult):
 
     def _long(self) -> list[pd.DataFrame]:
         counts = ["n_infused", "n_in_followup", "n_sampled", "n_quantifiable"]
-        limits = {"ci_low": detection.CLOPPER_PEARSON, "ci_high": detection.CLOPPER_PEARSON}
+        exact = dict.fromkeys(("estimate", "ci_low", "ci_high"), detection.CLOPPER_PEARSON)
         summary = results.long_rows(
             self.summary, analysis="pk.persistence", param="PERSISTENCE" + suffix(self.summary["assay"]),
             timepoint=self.summary["visit"], population=self.population, group=self.summary["group"],
-            stats=[*counts, "estimate", "ci_low", "ci_high"], method=limits,
+            stats=[*counts, "estimate", "ci_low", "ci_high"], method=exact,
         )  # fmt: skip
         subjects = results.long_rows(
             self.subjects, analysis="pk.persistence", param="PERSISTENCE" + suffix(self.subjects["assay"]),
@@ -425,7 +416,7 @@ def time_above(
     kinetics : DataFrame or sequence of KineticSample
         As for `nca`.
     thresholds : float or sequence of float
-        Levels above 0, in the unit of the assay.
+        Different levels above 0, in the unit of the assay.
     rules : NcaRules
         The choices: `auc_method` gives the shape of each segment, `blq` what stands below the limit.
 
@@ -437,7 +428,7 @@ def time_above(
     Raises
     ------
     ValueError
-        When a threshold is not above 0.
+        When there is no threshold, or one is not above 0 or stands twice.
 
     Examples
     --------
@@ -500,7 +491,8 @@ def exposure(
     Notes
     -----
     Geometric CV = 100 sqrt(exp(s^2) - 1) with s the SD of the logs; statistics of logs need every value
-    above 0 and are missing otherwise, never computed on the rest.
+    above 0 and are missing otherwise, never computed on the rest. Levels and areas of an assay that
+    stands in more than one unit are not summarised.
 
     Examples
     --------
@@ -513,19 +505,11 @@ def exposure(
     people = derive.subject_table(subjects)
     samples = _dated_samples(kinetics, people, rules)
     profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
-    rows = []
-    groups = derive.groups(people, by)
-    for assay in assays_of(profiles.subjects):
-        mine = one_assay(profiles.subjects, assay).set_index("subject_id").reindex(people["subject_id"])
-        for param in PPTESTCD:
-            values = mine[param].to_numpy(dtype=float)
-            rows += [_described(param, assay, group, values[inside], rules) for group, inside in groups]
-    summary = pd.DataFrame(
-        rows, columns=["param", "assay", "group", "n", "n_missing", *_DESCRIBED, "note"]
-    ).astype({"n": "int64", "n_missing": "int64"})  # fmt: skip
     return ExposureResult(
         subjects=with_everybody(profiles.subjects, people),
-        summary=summary,
+        summary=exposure_by_group(
+            profiles.subjects, people, by, conf_level=rules.conf_level, quantile_type=rules.quantile_type
+        ),
         excluded=profiles.excluded,
         rules=rules,
         population=derive.population(people),
@@ -682,19 +666,3 @@ def _analyse(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> NcaRe
         excluded=set_aside(samples, unused, points["note"]),
         rules=rules,
     )
-
-
-def _described(param: str, assay: str, group: str, values: NDArray[np.float64], rules: NcaRules) -> Row:
-    """One line of the summary: a parameter in a group, with the reason for what is missing."""
-    known = values[~np.isnan(values)]
-    line = summaries.describe(known, conf_level=rules.conf_level, quantile_type=rules.quantile_type)
-    if not known.size:
-        note = "no subject with a value"
-    else:
-        single = "one value: no spread, no interval" if known.size == 1 else ""
-        note = "; ".join(w for w in (single, "" if known.min() > 0 else _NOT_ABOVE_0) if w)
-    return {
-        "param": param, "assay": assay, "group": group, "n": known.size,
-        "n_missing": values.size - known.size, **{name: getattr(line, name) for name in _DESCRIBED},
-        "note": note,
-    }  # fmt: skip

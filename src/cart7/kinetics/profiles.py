@@ -51,10 +51,10 @@ def sample_table(kinetics: Table, *, needs: tuple[str, ...], anonymous: bool = F
         numbers = pd.to_numeric(plain[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
         plain[name] = plain[name].mask(np.isinf(numbers))
         infinite |= np.isinf(numbers)
-    if "blq" in plain.columns and pd.api.types.is_numeric_dtype(plain["blq"]):
-        flags = plain["blq"].astype("float64").fillna(0.0) != 0
-        plain["blq"] = pd.Series(np.where(flags, "BLQ", ""), index=plain.index, dtype=object)
     frame = records.to_frame(plain, "kinetics", needs=needs)
+    if "blq" in frame.columns:
+        # A column of truth values or of 0 and 1 is text by now; any other word means below the limit.
+        frame["blq"] = frame["blq"].mask(frame["blq"].isin(("False", "0")), None)
     frame["value"] = frame["value"].mask(infinite, np.inf)
     return frame.drop(columns="subject_id") if nameless else frame
 

@@ -6,7 +6,7 @@ Here: the CDISC code of each parameter and its place in the long form. Not here:
 
 import pandas as pd
 
-from cart7 import derive, results
+from cart7 import results
 from cart7.kinetics.profiles import FAULTS, text_column
 
 PPTESTCD = {
@@ -25,7 +25,9 @@ PPTESTCD = {
     "auc_window_percent_beyond_tlast": "AUCINTPB",
 }  # fmt: skip
 
+SEVERAL_UNITS = "more than one unit"
 WINDOW = ("auc_window", "auc_window_status", "auc_window_percent_beyond_tlast", "auc_window_start_rule")
+_LEVELS = ("cmax", "clast", "clast_pred")
 _DAYS = (
     "tmax", "tfirst", "tlag", "tlast", "mrt_last", "mrt_inf_obs", "mrt_inf_pred", "half_life",
     "lambda_z_start", "lambda_z_end", "doubling_time", "contraction_half_life", "persistence_low",
@@ -44,15 +46,19 @@ _REASONS |= dict.fromkeys(("doubling_time", "expansion_rate_max"), _REASONS["exp
 
 
 def label_of(start: float, end: float) -> str:
-    """Name of a window: `0-28`."""
-    return f"{start:g}-{end:g}"
+    """Name of a window, with all digits that tell it from another: `0-28`."""
+    return f"{start:.15g}-{end:.15g}"
 
 
 def suffix(words: pd.Series) -> pd.Series:
-    """A dimension after a colon, nothing where it is blank."""
-    return words.map(
-        lambda word: "" if pd.isna(word) or word == "" else f":{derive.group_label(word)}"
-    ).astype(object)
+    """A dimension after a colon, numbers with all their digits; nothing where it is blank."""
+    return words.map(_dimension).astype(object)
+
+
+def _dimension(word: object) -> str:
+    if pd.isna(word) or word == "":
+        return ""
+    return f":{word:.15g}" if isinstance(word, float) else f":{word}"
 
 
 def dimensions(frame: pd.DataFrame) -> pd.Series:
@@ -64,10 +70,20 @@ def dimensions(frame: pd.DataFrame) -> pd.Series:
     return joined
 
 
+def in_assay_unit(param: str) -> bool:
+    """Whether a parameter is in the unit of its assay, or in that unit times days."""
+    return param in _LEVELS or (param.startswith(("auc", "aumc")) and "percent" not in param)
+
+
+def stated_units(profiles: pd.DataFrame) -> list[str]:
+    """The units that profiles state."""
+    return sorted(set(profiles["unit"].tolist()) - {""})
+
+
 def _unit_of(param: str, unit: pd.Series) -> str | pd.Series:
     """Unit of a parameter, given the unit of the assay."""
     stated = unit.where(unit != "", "unit not stated")
-    if param in ("cmax", "clast", "clast_pred"):
+    if param in _LEVELS:
         return stated
     if "percent" in param:
         return "%"
@@ -82,10 +98,10 @@ def _unit_of(param: str, unit: pd.Series) -> str | pd.Series:
 
 def summary_units(summary: pd.DataFrame, profiles: pd.DataFrame) -> pd.Series:
     """Unit of each summary row, from the profiles of its assay."""
-    assay = text_column(profiles, "assay")
-    known = profiles["unit"] != ""
-    stated = dict(zip(assay[known].tolist(), profiles.loc[known, "unit"].tolist(), strict=True))
-    unit = pd.Series([stated.get(name, "") for name in summary["assay"]], index=summary.index, dtype=object)
+    by_assay = profiles.groupby(text_column(profiles, "assay"))
+    stated = {name: stated_units(mine) for name, mine in by_assay}
+    words = {name: units[0] if len(units) == 1 else SEVERAL_UNITS for name, units in stated.items() if units}
+    unit = pd.Series([words.get(name, "") for name in summary["assay"]], index=summary.index, dtype=object)
     texts = pd.Series("", index=summary.index, dtype=object)
     for param in summary["param"].unique():
         mine = summary["param"] == param

@@ -273,7 +273,7 @@ def time_above(
     Raises
     ------
     ValueError
-        When a threshold is not above 0.
+        When there is no threshold, or one is not above 0 or stands twice.
 
     Examples
     --------
@@ -281,8 +281,10 @@ def time_above(
     [[15.0]]
     """
     levels = np.atleast_1d(np.asarray(thresholds, dtype=np.float64))
-    if not ((levels > 0) & (levels < np.inf)).all():
+    if not levels.size or not ((levels > 0) & (levels < np.inf)).all():
         raise ValueError(f"thresholds must be above 0, got {levels.tolist()}")
+    if np.unique(levels).size < levels.size:
+        raise ValueError(f"thresholds must differ, got {levels.tolist()}")
     observed = replace(choices, start="require-sample")
     done = _pass(time, value, blq, lloq, observed)
     days = np.stack([trapezoids.time_above(done.lines, level) for level in levels], axis=1)
