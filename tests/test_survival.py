@@ -349,6 +349,13 @@ def test_an_infusion_after_the_cutoff_gives_no_follow_up_and_stops_no_table():
     assert table.loc[table["group"] == "ALL", "n_event"].tolist() == [0, 0, 0]
 
 
+def test_a_time_to_event_draws_its_curve_or_says_that_nobody_has_one():
+    drawn = survival.time_to_event(subjects(), events(("DEATH", 50))).plot()
+    assert drawn.get_ylabel() == "Subjects without event (%)"
+    nobody = survival.time_to_event(subjects(infused="N"), events()).plot()
+    assert [text.get_text() for text in nobody.texts] == ["nobody at risk"]
+
+
 def test_everybody_counts_as_infused_where_the_table_leaves_flag_and_date_blank():
     silent = subjects(infused=None, infusion_date=None)
     assert one("OS", events(("DEATH", 50)), people=silent) == (50, 1, "DEATH")

@@ -197,6 +197,11 @@ class TimeToEventResult(results.EndpointResult):
             _subject_rows(self.subjects, **common),
         ]
 
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw the Kaplan-Meier curve of the times (a competing end counts as censored); returns the Axes."""
+        timed = self.subjects.dropna(subset=["time"])
+        return kaplan_meier(timed["time"], timed["event"]).plot(ax, **options)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class EndpointTable(results.EndpointResult):
