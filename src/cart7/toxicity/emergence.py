@@ -147,12 +147,8 @@ def timed(
 
     `why` says why a record does not count, `note` is a query about it or the same reason.
     """
-    table = records.to_frame(adverse_events, "adverse_events")
-    given = tuple(name for name in table.columns if name != "row")
-    for names, blank in ((WORDS, None), (NUMBERS, np.nan)):
-        for name in names:
-            if name not in table.columns:
-                table[name] = pd.Series(blank, index=table.index, dtype=object if blank is None else float)
+    table = records.to_frame(adverse_events, "adverse_events", fill=WORDS + NUMBERS)
+    given = _given(adverse_events, table)
     who = course.position(table["subject_id"])
     infusion = _of(course.infusion, who)
     start, start_missing, no_start = _start(table, infusion)
@@ -168,6 +164,14 @@ def timed(
     _judge(table, course, "baseline_grade" in given, window_days)
     _queries(table, given, [(no_start, "start date unreadable"), (no_end, "end date unreadable")])
     return table, given
+
+
+def _given(adverse_events: Table, table: pd.DataFrame) -> tuple[str, ...]:
+    """Columns that came with the records: those of a frame, or the fields that any record fills."""
+    if isinstance(adverse_events, pd.DataFrame):
+        return tuple(name for name in adverse_events.columns if name != "row")
+    fields = [name for name in table.columns if name != "row"]
+    return tuple(name for name in fields if table.empty or table[name].notna().any())
 
 
 def _of(values: npt.NDArray[Any], who: Ints) -> npt.NDArray[Any]:
@@ -266,7 +270,7 @@ def emergent(
     who_is_who = course(subjects, events, reference=reference)
     table, given = timed(adverse_events, who_is_who, window_days=window_days)
     counts = table["treatment_emergent"].to_numpy()
-    others = table[~counts]
+    others = table.loc[~counts, ["row", "subject_id", "why"]]
     kept = table if counts.all() else table[counts].reset_index(drop=True)
     return Records(
         table=kept, who=kept["who"].to_numpy(), course=who_is_who, collected=_collected(table, given),
