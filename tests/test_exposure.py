@@ -437,7 +437,8 @@ def test_missing_exposures_are_left_out_and_too_few_are_inconclusive():
     assert (found.n, found.slope, found.conclusion) == (2, pytest.approx(1), "inconclusive")
     assert np.isnan([found.std_err, found.ci_low, found.ci_high]).all()
     one_level = exposure_models.dose_proportionality([100.0, 200.0, 300.0], [2.0, 2.0, 2.0])
-    assert (one_level.n, np.isnan(one_level.slope), one_level.conclusion) == (3, True, "inconclusive")
+    assert (one_level.n, one_level.dose_ratio, one_level.conclusion) == (3, 1, "inconclusive")
+    assert np.isnan([one_level.slope, one_level.normalised_ratio]).all()
     assert exposure_models.dose_proportionality([], []).n == 0
 
 
