@@ -356,6 +356,16 @@ def test_a_time_to_event_draws_its_curve_or_says_that_nobody_has_one():
     assert [text.get_text() for text in nobody.texts] == ["nobody at risk"]
 
 
+def test_the_note_of_the_table_accounts_for_every_missing_number():
+    happened = events(("S1", "DEATH", 50), ("S2", "DEATH", 100), ("S3", "LAST_CONTACT", 200))
+    summary = survival.endpoint_table(subjects(3), happened, None, by=None).summary
+    assert summary["note"].tolist() == [
+        "upper limit not reached; exact: upper limit not reached; "
+        "day 365: beyond the last observation (200); "
+        "follow-up: lower limit not reached, upper limit not reached"
+    ]
+
+
 def test_everybody_counts_as_infused_where_the_table_leaves_flag_and_date_blank():
     silent = subjects(infused=None, infusion_date=None)
     assert one("OS", events(("DEATH", 50)), people=silent) == (50, 1, "DEATH")

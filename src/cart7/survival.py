@@ -505,12 +505,22 @@ class _Cell:
                 "note": self.note()}  # fmt: skip
 
     def note(self) -> str:
-        """Why the median or its limits are missing, and what a competing end counts as."""
-        words = [
-            curves.quantile_note(0.5, *self.usual.quantile(0.5, self.rules.quantile_rule), self.usual.steps.n)
-        ]
+        """Why a number is missing, and what a competing end counts as."""
+        if not self.usual.steps.n:
+            return "no subject"
+        days = [arrays.number_text(day) for day in self.rules.landmarks]
+        parts = {
+            "": ("median", "ci_low", "ci_high"),
+            "exact: ": ("bpcp_low", "bpcp_high"),
+            **{f"day {day}: ": (f"survival_d{day}", f"survival_d{day}_ci_low") for day in days},
+            "follow-up: ": ("follow_up_median", "follow_up_ci_low", "follow_up_ci_high"),
+        }
+        words = []
+        for part, names in parts.items():
+            missing = [why for value, why in map(self.columns.__getitem__, names) if np.isnan(value)]
+            words += [f"{part}{', '.join(dict.fromkeys(missing))}"] if missing else []
         words += ["a competing event counts as censored here"] * (self.counts["n_competing"] > 0)
-        return "; ".join(word for word in words if word)
+        return "; ".join(words)
 
     def curve(self, key: Mapping[str, str]) -> pd.DataFrame:
         """The steps for a figure, with exact limits beside the usual ones."""
