@@ -94,6 +94,14 @@ def test_an_unreadable_date_is_a_query_and_the_event_still_counts():
     assert "start date unreadable" in found["note"]
 
 
+def test_everybody_is_infused_where_subjects_say_nothing_of_it():
+    silent = pd.DataFrame({"subject_id": ["1", "2"]})
+    found = safety.by_term(table(event(), event("2", start_day=-3)), silent).summary.iloc[0]
+    assert (found["n"], found["n_subjects"]) == (2, 1)
+    dated = silent.assign(infusion_date=["2024-03-15", None])
+    assert safety.by_term(table(event(), event("2")), dated).summary["n_subjects"].iloc[0] == 1
+
+
 def test_an_empty_text_is_an_unknown_start_and_not_an_unreadable_one():
     rows = pd.DataFrame({"subject_id": "1", "start_date": ["", " ", None], "end_date": ["", " ", None]})
     found = safety.treatment_emergent(rows, INFUSED)
