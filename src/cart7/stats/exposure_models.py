@@ -129,7 +129,8 @@ def dose_proportionality(
     return DoseProportionality(
         n=n, slope=slope, std_err=std_err, intercept=intercept, ci_low=slope - width, ci_high=slope + width,
         residual_sd=residual_sd, r_squared=r_squared, dose_ratio=ratio,
-        normalised_ratio=ratio ** (slope - 1) if ratio > 1 else math.nan, smith_low=bounds[0], smith_high=bounds[1],
+        normalised_ratio=ratio ** (slope - 1) if ratio > 1 else math.nan,
+        smith_low=bounds[0], smith_high=bounds[1],
         conclusion=_conclusion(slope - width, slope + width, *bounds),
     )  # fmt: skip
 
