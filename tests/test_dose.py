@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from itertools import pairwise
 from types import SimpleNamespace as Result
 
 import numpy as np
@@ -521,6 +522,15 @@ def test_the_explanation_says_what_the_gates_can_detect():
     assert "(orr) at n = 3: cannot close (0 of 3 gives P = 0.590" in text
     assert "not before n = 10" in text
     assert "(orr) at n = 10: closes up to 0 of 10 (P = 0.914)" in text
+
+
+def test_the_explanation_names_each_stretch_of_a_weight_once():
+    few = counts(n=(3, 3, 3), dlt=[0, 1, 1], orr=[1, 3, 3], persist=[2, 3, 3], cd7=[1, 2, 2])
+    told = [line for line in scored(few).explain().splitlines() if "(share of 1)" in line]
+    assert told
+    for line in told:
+        chosen = [piece.split(": ")[1] for piece in line.rstrip(".").split("(share of 1) ")[1].split(", ")]
+        assert all(one != other for one, other in pairwise(chosen)), line
 
 
 def test_placeholder_weights_are_announced_everywhere():

@@ -4,9 +4,11 @@ Here: sentences made from the fields of a `DoseScore`. Not here: any number that
 what the gates can detect, which follows from the rules and the denominators.
 """
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from cart7 import derive
 from cart7.rp2d.rules import PLACEHOLDER, ScoreRules
@@ -96,14 +98,15 @@ def _switches(result: "DoseScore") -> list[str]:
     lines = []
     for criterion, part in result.weight_sweep.groupby("criterion", sort=False):
         inner = part[(part["weight_high"] > 0) & (part["weight_low"] < 1)]
-        if inner["recommended_level"].nunique(dropna=False) > 1:
+        level = [None if pd.isna(found) else found for found in inner["recommended_level"].tolist()]
+        low, high = inner["weight_low"].tolist(), inner["weight_high"].tolist()
+        turns = [row for row in range(len(level)) if row == 0 or level[row] != level[row - 1]]
+        if len(turns) > 1:
             pieces = [
-                f"{low:.2f} to {high:.2f}: {'none' if missing else f'level {level}'}"
-                for low, high, level, missing in zip(
-                    inner["weight_low"], inner["weight_high"], inner["recommended_level"],
-                    inner["recommended_level"].isna(), strict=True,
-                )
-            ]  # fmt: skip
+                f"{low[first]:.2f} to {high[end - 1]:.2f}: "
+                f"{'none' if level[first] is None else f'level {level[first]}'}"
+                for first, end in pairwise([*turns, len(level)])
+            ]
             lines.append(f"  Weight of {criterion} (share of 1) {', '.join(pieces)}.")
     return lines
 
