@@ -214,6 +214,16 @@ def test_a_substituted_value_never_enters_the_terminal_slope():
 def test_half_the_limit_needs_a_limit():
     found = nca([BLQ_DAYS, DAYS], [BLQ_VALUES, VALUES], lloq=[[np.nan], [50.0]], blq_middle="half-lloq")
     assert found.note.tolist() == ["MISSING_LLOQ", ""]
+    assert np.isnan([found.n_samples[0], found.cmax[0], found.auc_last[0], found.auc_window[0]]).all()
+    assert found.auc_window_status[0] == "NOT_ESTIMABLE"
+
+
+def test_a_limit_is_needed_only_where_half_of_it_stands_for_a_sample():
+    days, values, limits = [-7, 0, 3, 7, 14, 28], [0, 0, 100, 900, 500, 0], [np.nan] * 5 + [50.0]
+    found = nca(days, values, lloq=limits, blq_last="half-lloq")
+    assert not found.note[0].startswith("MISSING_LLOQ")
+    assert found.auc_all[0] == pytest.approx(found.auc_last[0] + 14 * (500 + 25) / 2)
+    assert nca(days, values, lloq=limits, blq_first="half-lloq").note.tolist() == ["MISSING_LLOQ"]
 
 
 def test_nothing_quantifiable_is_an_area_of_0_and_no_peak():

@@ -25,6 +25,7 @@ from cart7.stats.profiles import (
     from_day_0,
     latest,
     read_samples,
+    without,
 )
 from cart7.stats.terminal_slope import TerminalSlope
 from cart7.stats.trapezoids import Curve, Flags, Floats, count, packed, total
@@ -317,12 +318,14 @@ class _Pass:
 def _pass(
     time: ArrayLike, value: ArrayLike, blq: ArrayLike | None, lloq: ArrayLike | None, choices: Choices
 ) -> _Pass:
-    samples, faults = read_samples(
-        time, value, blq, lloq, duplicates=choices.duplicates, needs_lloq="half-lloq" in choices.blq_rules
-    )
+    samples, faults = read_samples(time, value, blq, lloq, duplicates=choices.duplicates)
     samples = from_day_0(samples, carry=choices.start == "auto")
     peak = find_peak(samples, choices.tmax)
     substitute, dropped = _blq_values(samples, peak, choices)
+    unknown: Flags = np.asarray((samples.there & np.isnan(substitute)).any(axis=1))
+    if unknown.any():
+        samples, faults = without(samples, unknown), np.where(unknown, "MISSING_LLOQ", faults)
+        peak = find_peak(samples, choices.tmax)
     lines, start_rule = _curve(samples, peak, substitute, dropped, choices)
     slope = _terminal_slope(samples, peak, choices)
     ending = _ending(lines, peak, slope)
@@ -370,7 +373,10 @@ def _parameters(done: _Pass) -> Nca:
 
 
 def _blq_values(samples: Samples, peak: Peak, choices: Choices) -> tuple[Floats, Flags]:
-    """The number that stands for each sample below the limit, and which of them are dropped."""
+    """The number that stands for each sample below the limit, and which of them are dropped.
+
+    The number is NaN where half of a limit is wanted that is not given.
+    """
     if choices.blq_before_tmax is None and choices.blq_after_tmax is None:
         place = blq_class(samples, peak)
         rules = {"first": choices.blq_first, "middle": choices.blq_middle, "last": choices.blq_last}
@@ -387,7 +393,7 @@ def _blq_values(samples: Samples, peak: Peak, choices: Choices) -> tuple[Floats,
         if rule == "drop":
             dropped |= mine
         elif rule == "half-lloq":
-            value = np.where(mine, samples.lloq / 2, value)
+            value = np.where(mine, np.where(samples.lloq > 0, samples.lloq, np.nan) / 2, value)
         elif rule != "keep":
             value = np.where(mine, float(rule), value)
     return value, dropped

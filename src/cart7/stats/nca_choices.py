@@ -41,13 +41,6 @@ class Choices:
     duplicates: str = "error"
     tmax: str = "first"
 
-    @property
-    def blq_rules(self) -> tuple[BlqRule | None, ...]:
-        """The rules for samples below the limit, in the order of their classes."""
-        if self.blq_before_tmax is None and self.blq_after_tmax is None:
-            return self.blq_first, self.blq_middle, self.blq_last
-        return self.blq_before_tmax, self.blq_after_tmax
-
     def __post_init__(self) -> None:
         _one_of("auc_method", self.auc_method, AUC_METHODS)
         _one_of("tail", self.tail, TAILS)

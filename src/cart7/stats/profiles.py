@@ -71,7 +71,6 @@ def read_samples(
     lloq: ArrayLike | None,
     *,
     duplicates: str,
-    needs_lloq: bool,
 ) -> tuple[Samples, NDArray[np.str_]]:
     """Read the arrays; profiles that cannot be used are emptied and their faults are named."""
     times, values = _rectangle("time", time), _rectangle("value", value)
@@ -86,8 +85,6 @@ def read_samples(
     there, times, values, below, limit = packed(given, given, times, values, below, limit)
     below = there & (below | ((values >= 0) & ((values == 0) | (values < limit))))
     faults = _faults(times, values, there, strict=duplicates == "error")
-    if needs_lloq:
-        faults = np.where((faults == "") & (below & ~(limit > 0)).any(axis=1), "MISSING_LLOQ", faults)
     sound = (faults == "")[:, None]
     there, below = there & sound, below & sound
     times, values = np.where(there, times, np.nan), np.where(below, 0.0, np.where(there, values, np.nan))
@@ -163,6 +160,15 @@ def from_day_0(samples: Samples, *, carry: bool) -> Samples:
     last_before = before & (np.cumsum(before, axis=1) == before.sum(axis=1, keepdims=True))
     moved = last_before & wanted[:, None]
     return replace(samples, time=np.where(moved, 0.0, samples.time), there=after | moved, moved=moved)
+
+
+def without(samples: Samples, rows: Flags) -> Samples:
+    """The samples with some profiles emptied."""
+    kept = ~rows[:, None]
+    return replace(
+        samples, there=samples.there & kept, blq=samples.blq & kept, moved=samples.moved & kept,
+        given=samples.given & kept,
+    )  # fmt: skip
 
 
 def earliest(time: Floats, where: Flags) -> Any:
