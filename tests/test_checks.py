@@ -173,7 +173,6 @@ def test_a_wrong_value_sets_its_row_aside(table, column, text, rule):
         ("kinetics", {"assay": "DDPCR"}, "assay", "TERM-UNUSUAL"),
         ("kinetics", {"nominal_label": "Visit 9"}, "nominal_label", "TERM-UNUSUAL"),
         ("labs", {"unit": ""}, "unit", "UNIT-MISSING"),
-        ("responses", {"day": "-2", "assessment_date": "2022-01-03"}, "assessment_date", "BEFORE-INFUSION"),
     ],
 )  # fmt: skip
 def test_a_doubtful_value_is_used_as_it_stands_with_a_warning(table, change, column, rule):
@@ -392,6 +391,19 @@ def test_an_event_that_cannot_be_before_the_infusion_is_set_aside(event):
     study = study_of("events", {"event": event, "day": "-10", "date": "2021-12-26"})
     assert findings(study, "column", "severity", "rule") == [("date", "error", "BEFORE-INFUSION")]
     assert "before the infusion (day 0)" in study.problems["message"][0]
+
+
+@pytest.mark.parametrize(
+    ("visit", "n_errors"), [("D28", 1), ("Month 3", 1), ("SCR", 0), ("UNS", 0), ("D-7", 0)]
+)
+def test_a_visit_after_the_infusion_cannot_be_before_it(visit, n_errors):
+    study = study_of("responses", {"visit": visit, "day": "", "assessment_date": "2022-01-03"})
+    assert (study.problems["rule"] == "BEFORE-INFUSION").sum() == n_errors
+    assert len(study.responses) == 1 - n_errors
+
+
+def test_a_whole_number_beyond_every_float_is_infinite():
+    assert [note.rule for note in read_number(10**400).notes] == ["NUMBER-INFINITE"]
 
 
 def test_an_infusion_before_leukapheresis_is_impossible_and_before_consent_doubtful():

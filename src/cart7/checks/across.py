@@ -4,6 +4,7 @@ Here: days derived from dates and compared with them, infusion numbers from the 
 before the infusion, anything after a death, the DLT in two places. Not here: one table alone.
 """
 
+import re
 from collections.abc import Mapping
 
 import numpy as np
@@ -121,6 +122,7 @@ def samples_before_infusion(kinetics: Table) -> None:
     )
 
 
+_AFTER_INFUSION = re.compile(r"[DM][1-9][0-9]*")
 _IMPOSSIBLE_BEFORE = ("DEATH", "LAST_CONTACT", "SECOND_INFUSION")
 
 
@@ -145,8 +147,8 @@ def before_infusion(tables: Mapping[str, Table]) -> None:
             fix,
         )
     if responses := tables.get("responses"):
-        planned = [str(label)[:1] in "DM" and str(label) != "D0" for label in responses.words("visit")]
-        responses.warn(
+        planned = [_AFTER_INFUSION.fullmatch(str(label)) is not None for label in responses.words("visit")]
+        responses.refuse(
             np.array(planned, dtype=bool) & (responses.numbers("day") < 0),
             _dated(responses),
             "BEFORE-INFUSION",

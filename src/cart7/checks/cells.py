@@ -167,8 +167,8 @@ def read_number(cell: object) -> Reading:
     """
     if isinstance(cell, bool):
         return refused("NUMBER-UNREADABLE", "a number belongs here")
-    if isinstance(cell, int | float):
-        return _finite(Reading(value=float(cell)))
+    if isinstance(cell, float):
+        return _finite(Reading(value=cell))
     text = found(cell)
     if _PLAIN.fullmatch(text):
         return _finite(Reading(value=float(text)))
