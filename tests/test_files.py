@@ -129,6 +129,15 @@ def test_parquet_keeps_types_and_says_when_it_is_none(tmp_path):
     assert only_problem(read_file(path, name="labs")).rule == "FILE-BINARY"
 
 
+@pytest.mark.parametrize("cell", ['"\\ud800"', "9" * 5000, "NaN"], ids=["half a pair", "5000 digits", "NaN"])
+def test_json_that_no_other_file_could_hold_is_told(tmp_path, cell):
+    path = tmp_path / "labs.json"
+    path.write_text(f'{{"columns": [], "rows": [[{cell}]]}}')
+    table = read_file(path, name="labs")
+    assert table.cells is None
+    assert [problem.rule for problem in table.problems] == ["JSON-UNREADABLE"]
+
+
 def test_missing_values_of_every_kind_become_blank_cells():
     cells = plain_cells([None, float("nan"), pd.NA, pd.NaT, "", " ", 0, [1]])
     assert cells.tolist() == [None] * 5 + [" ", 0, "[1]"]

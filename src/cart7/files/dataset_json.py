@@ -47,8 +47,12 @@ def _parsed(text: str, file: str, row: int = 0) -> Any:
         raise UnreadableFileError("JSON-UNREADABLE", message, row=row or None)
 
     try:
-        return json.loads(text, parse_constant=no_json)
-    except (json.JSONDecodeError, RecursionError) as stop:
+        content = json.loads(text, parse_constant=no_json)
+        if "\\ud" in text.casefold():
+            # Half of an escaped pair is no letter: no page and no other file could hold it.
+            json.dumps(content, ensure_ascii=False).encode("utf-8")
+        return content
+    except (ValueError, RecursionError) as stop:
         raise UnreadableFileError("JSON-UNREADABLE", f"{file} is not JSON: {stop}", row=row or None) from None
 
 
