@@ -40,6 +40,7 @@ def test_the_preset_is_the_placeholder_set():
         ("[strategies.tp]\nhcst = 'ignore'", "strategies.tp.hcst: unknown key; nearest: hsct"),
         ("[pk]\ntail = 'stp'", "pk.tail: .*'stop'.*found 'stp'"),
         ("seed = -1", "seed: .*greater than or equal to 0 .found -1"),
+        ("seed = true", "seed: .*valid integer .found True"),
         (
             "[response.visits]\nM3 = { target = 90, lower = 100, upper = 104 }",
             "lower <= target <= upper, got 100, 90, 104",

@@ -83,7 +83,7 @@ class Plan(BaseModel):
     strategies: dict[str, TimeToEventRules] = Field(default_factory=lambda: dict(STRATEGIES), min_length=1)
     design: None = None
     by: str | None = "dose_level"
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, strict=True)
 
     @model_validator(mode="before")
     @classmethod
