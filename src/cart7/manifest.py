@@ -11,18 +11,19 @@ import io
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
 from cart7 import files, records, results
 from cart7._version import versions
 from cart7.analysis import Analysis, analyse
+from cart7.checks.cells import found
 from cart7.errors import DataError, VerificationError
 from cart7.examples import STUDY_FOLDER
 from cart7.plan import EXAMPLE, Plan
@@ -216,31 +217,30 @@ def _sha256(path: Path) -> str:
 
 
 def content_hash(frame: pd.DataFrame, table: str) -> str:
-    """Hash of what a table says, whatever the file format or the order of its columns.
+    """Hash of what a table says, whatever the file format or the order of its columns and rows.
 
     Numbers count by value (34 and 34.0 are one), words without outer blanks; missing is empty.
     """
-    kinds = {name: column.kind for name, column in records.TABLES[table].columns.items()}
-    digest = hashlib.sha256()
-    for name in sorted(map(str, frame.columns)):
-        numeric = kinds.get(name) in ("int", "float")
-        cells = [_canonical(cell, numeric) for cell in frame[name].tolist()]
-        digest.update(json.dumps([name, cells], ensure_ascii=False).encode("utf-8"))
-    return digest.hexdigest()
+    schema = records.TABLES[table].columns
+    names = sorted(frame.columns, key=str)
+    columns = [_canonical_cells(frame[name], schema[name].kind if name in schema else "") for name in names]
+    content = [list(map(str, names)), sorted(zip(*columns, strict=True))]
+    return hashlib.sha256(json.dumps(content, ensure_ascii=False).encode("utf-8")).hexdigest()
 
 
-def _canonical(cell: object, numeric: bool) -> str:
-    text = (
-        ""
-        if cell is None or cell is pd.NA or (isinstance(cell, float) and np.isnan(cell))
-        else str(cell).strip()
-    )
-    if not numeric or not text:
-        return text
-    try:
-        return repr(float(text))
-    except ValueError:
-        return text
+def _canonical_cells(column: pd.Series, kind: str) -> list[str]:
+    """Texts of a column; of one outside the schema, `01` stays a word and `1.50` is a number."""
+    number = {"int": _NUMBER, "float": _NUMBER, "": _NUMBER_WITHOUT_ZEROS}.get(kind)
+    texts = [
+        "" if missing else found(cell).strip() for cell, missing in zip(column, column.isna(), strict=True)
+    ]
+    if number is None:
+        return texts
+    return [repr(float(text) + 0.0) if number.fullmatch(text) else text for text in texts]
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+_NUMBER_WITHOUT_ZEROS = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?")
 
 
 # ---- verifying ----------------------------------------------------------------------------------
@@ -263,25 +263,25 @@ def verify(manifest_path: str | Path, *, rtol: float = 1e-9) -> Verification:
     Raises
     ------
     VerificationError
-        When it cannot be verified: the manifest or its results are missing or damaged, an input is gone,
-        or the study can no longer be read.
+        When it cannot be verified: the manifest or its results are missing or damaged, an input is gone
+        or no study table any more.
     """
     place = Path(manifest_path)
     manifest = read_manifest(place)
     before = read_results(place, manifest)
     study, changed = _read_again(place, manifest)
     try:
-        plan = Plan.model_validate(manifest["plan"])
+        now = analyse(study, Plan.model_validate(manifest["plan"])).to_frame()
     except ValidationError as error:
         raise VerificationError(
             f"{place}: the plan in the manifest is not one that this version knows"
         ) from error
-    now = analyse(study, plan).to_frame()
-    moved = results.compare(before, now, rtol=rtol)
-    numbers = _moved(moved)
+    except DataError as error:
+        raise VerificationError(f"{place}: the study can no longer be analysed. {error}") from error
+    numbers = _moved(results.compare(before, now, rtol=rtol, atol=0.0))
     then = manifest["environment"].get("packages", {})
     drift = {
-        name: (then.get(name, ""), version)
+        name: (str(then.get(name, "")), version)
         for name, version in versions().items()
         if then.get(name) != version
     }
@@ -307,24 +307,45 @@ def read_manifest(place: Path) -> dict[str, Any]:
         raise VerificationError(
             f"{place}: no manifest can be read here ({error.strerror or error})"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise VerificationError(f"{place}: the manifest is damaged, it is not JSON ({error})") from error
     if not isinstance(manifest, Mapping) or manifest.get("schema") != SCHEMA:
         raise VerificationError(f"{place}: not a manifest of this kind ({SCHEMA})")
-    lacks = [name for name in ("plan", "inputs", "outputs", "environment") if name not in manifest]
+    lacks = [name for name, whole in _PARTS.items() if not whole(manifest.get(name))]
     if lacks:
-        raise VerificationError(f"{place}: the manifest is damaged, it has no {', '.join(lacks)}")
+        raise VerificationError(f"{place}: the manifest is damaged, it has no sound {', '.join(lacks)}")
     return dict(manifest)
+
+
+def _lists(*names: str) -> Callable[[Any], bool]:
+    """Whether a part of a manifest is a list of records that have these texts."""
+    return lambda part: (
+        isinstance(part, list)
+        and all(
+            isinstance(item, Mapping) and all(isinstance(item.get(name), str) for name in names)
+            for item in part
+        )
+    )
+
+
+_PARTS: Mapping[str, Callable[[Any], bool]] = {
+    "plan": lambda part: isinstance(part, Mapping),
+    "inputs": _lists("table", "path", "content_hash"),
+    "outputs": _lists("path"),
+    "environment": lambda part: isinstance(part, Mapping) and isinstance(part.get("packages", {}), Mapping),
+}
 
 
 def read_results(place: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
     """Long rows that a manifest's run wrote."""
-    names = [str(output.get("path", "")) for output in manifest["outputs"]]
+    names = [output["path"] for output in manifest["outputs"]]
     path = place.parent / next((name for name in names if name.endswith("results.json")), "results.json")
     try:
         content = json.loads(path.read_bytes())
-        frame = pd.DataFrame(content["results"], columns=list(results.LONG_COLUMNS))
+        rows = [[row[name] for name in results.LONG_COLUMNS] for row in content["results"]]
+        frame = pd.DataFrame(rows, columns=list(results.LONG_COLUMNS))
         frame["value"] = frame["value"].astype("float64")
+        frame[list(results.KEY)] = frame[list(results.KEY)].astype(str)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise VerificationError(f"{path}: the results of the run cannot be read ({error})") from error
     return frame
@@ -332,37 +353,68 @@ def read_results(place: Path, manifest: Mapping[str, Any]) -> pd.DataFrame:
 
 def _read_again(place: Path, manifest: Mapping[str, Any]) -> tuple[Study, pd.DataFrame]:
     """The study as it is now, and the inputs whose content changed."""
-    paths = {str(item["table"]): _input_path(place, item) for item in manifest["inputs"]}
-    gone = [f"{table} ({path})" for table, path in paths.items() if not path.is_file()]
+    try:
+        study = read_study(_folder_of(place, manifest["inputs"]), on_problem="report")
+    except DataError as error:
+        raise VerificationError(f"{place}: the study can no longer be read. {error}") from error
+    recorded = {item["table"]: item for item in manifest["inputs"]}
+    lost = [name for name in recorded if name not in study.files]
+    if lost:
+        raise VerificationError(
+            f"{place}: an input is missing or no study table: {', '.join(lost)}. {_errors_of(study)}"
+        )
+    changes = []
+    for table, item in recorded.items():
+        now = content_hash(_cells(study.files[table], table), table)
+        if now != item["content_hash"]:
+            changes.append([table, item["path"], "content", item["content_hash"], now])
+    changes += [
+        [table, path.name, "new table", "", ""]
+        for table, path in study.files.items()
+        if table not in recorded
+    ]
+    # Changed data with an error are told as changed; the same data with one cannot have been the run's.
+    errors = (study.problems["severity"] == "error").any()
+    if errors and not changes and manifest.get("on_problem") != "report":
+        raise VerificationError(f"{place}: the study can no longer be read. {_errors_of(study)}")
+    return study, pd.DataFrame(changes, columns=list(INPUT_COLUMNS))
+
+
+def _folder_of(place: Path, inputs: Sequence[Mapping[str, str]]) -> Path:
+    """The one folder in which all inputs stand, each under its name or in another format."""
+    paths = {item["table"]: _input_path(place, item) for item in inputs}
+    gone = [f"{table} ({path})" for table, path in paths.items() if not _stands(path, table)]
     if gone or not paths:
         raise VerificationError(f"{place}: an input is missing: {', '.join(gone) or 'none is named'}")
     folders = {path.parent for path in paths.values()}
     if len(folders) != 1:
         raise VerificationError(f"{place}: the inputs do not stand in one folder")
-    try:
-        lenient = manifest.get("on_problem") == "report"
-        study = read_study(folders.pop(), on_problem="report" if lenient else "raise")
-    except DataError as error:
-        raise VerificationError(f"{place}: the study can no longer be read. {error}") from error
-    changes = []
-    for item in manifest["inputs"]:
-        table = str(item["table"])
-        now = content_hash(_cells(paths[table], table), table)
-        if now != item["content_hash"]:
-            changes.append([table, str(item["path"]), "content", item["content_hash"], now])
-    changes += [
-        [table, path.name, "new table", "", ""] for table, path in study.files.items() if table not in paths
-    ]
-    return study, pd.DataFrame(changes, columns=list(INPUT_COLUMNS))
+    return folders.pop()
 
 
-def _input_path(place: Path, item: Mapping[str, Any]) -> Path:
+def _stands(path: Path, table: str) -> bool:
+    """Whether a table stands at its path, or beside it in another format."""
+    if path.stem.lower() != table or not path.parent.is_dir():
+        return False
+    return any(
+        other.stem.lower() == table and other.suffix.lower() in files.SUFFIXES
+        for other in path.parent.iterdir()
+    )
+
+
+def _errors_of(study: Study) -> str:
+    """The data errors of a study, as one text."""
+    errors = study.problems[study.problems["severity"] == "error"]
+    return "; ".join(f"{row.table}: {row.message}" for row in errors.head(20).itertuples())
+
+
+def _input_path(place: Path, item: Mapping[str, str]) -> Path:
     if item["path"] == EXAMPLE:
         return STUDY_FOLDER / f"{item['table']}.csv"
-    return Path(os.path.normpath(place.parent / str(item["path"])))
+    return Path(os.path.normpath(place.parent / item["path"]))
 
 
 def difference(a: str | Path, b: str | Path, *, rtol: float = 1e-9) -> pd.DataFrame:
     """Results that differ between two manifests (two data cuts, or two releases), as `verify` lists them."""
     long = [read_results(Path(place), read_manifest(Path(place))) for place in (a, b)]
-    return _moved(results.compare(long[0], long[1], rtol=rtol))
+    return _moved(results.compare(long[0], long[1], rtol=rtol, atol=0.0))
