@@ -4,6 +4,8 @@ Here: arguments, progress, what is printed and with which exit code. Not here: a
 """
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from cart7.plan import Plan
 
 FORMATS = ("html", "rtf", "docx")
-SHOWN = 60
+BROKEN_PIPE, INTERRUPTED = 141, 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,19 +28,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Examples
     --------
     >>> main(["check", "example"])
-    no problem found in 14 tables, 2086 rows
+    no problem found in 14 tables, 3187 rows
     0
     """
     options = _parser().parse_args(arguments)
-    from cart7.errors import Cart7Error
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(options)
+        print(end="", flush=True)
+        return code
+    except BrokenPipeError:
+        # Nobody reads any more (`cart7 check STUDY | head`); nor may the interpreter's own last flush fail.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"cart7: {place}{error.strerror or error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("cart7: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(options: argparse.Namespace) -> int:
+    """The command's exit code; an error of the study, plan or manifest is told as text."""
+    from cart7.errors import Cart7Error, DataError
 
     try:
+        _check_places(options)
         return int(options.run(options))
+    except DataError as error:
+        errors = [problem for problem in error.problems if problem.severity == "error"]
+        count = f"{len(errors)} problem{'' if len(errors) == 1 else 's'}"
+        print("\n  ".join([f"cart7: {count} in the data:", *map(str, errors)]), file=sys.stderr)
     except Cart7Error as error:
         print(f"cart7: {error}", file=sys.stderr)
-    except OSError as error:
-        print(f"cart7: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
     return 2
+
+
+def _check_places(options: argparse.Namespace) -> None:
+    """Names of files and folders stand on the page and in the manifest, which are UTF-8."""
+    from cart7.errors import Cart7Error
+
+    for word in vars(options).values():
+        if isinstance(word, str) and word != word.encode("utf-8", "replace").decode("utf-8"):
+            raise Cart7Error(f"the name {word!a} is not UTF-8 text; rename it")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -123,7 +158,7 @@ def _plan_of(study: str, named: str | None) -> "Plan":
     if named is not None:
         return read_plan(named)
     beside = manifest.study_folder(study) / "plan.toml"
-    return read_plan(beside) if beside.is_file() else Plan()
+    return read_plan(beside) if beside.exists() else Plan()
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -169,7 +204,8 @@ def _verify(options: argparse.Namespace) -> int:
 
     found = manifest.verify(options.manifest)
     for row in found.inputs.to_dict("records"):
-        print(f"input {row['table']} ({row['path']}): {row['change']} changed")
+        what = "content changed" if row["change"] == "content" else row["change"]
+        print(f"input {row['table']} ({row['path']}): {what}")
     _print_numbers(found.numbers)
     for name, (then, now) in found.versions.items():
         print(f"note: {name} was {then or 'not recorded'}, is {now}", file=sys.stderr)
