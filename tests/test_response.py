@@ -401,6 +401,24 @@ def test_who_was_infused_follows_the_date_when_the_flag_is_missing():
 # --------------------------------------------------------------------------------------- errors
 
 
+def test_words_may_come_as_categories():
+    seen = assessments(("1", 28, "PR"), ("1", 90, "CR"), ("2", 90, "NE")).assign(mrd="NEG")
+    who, happened = subjects("1", "2"), events(("1", "HSCT", 60))
+    categories = [table.astype({name: "category" for name in table.columns if name not in ("day", "row")})
+                  for table in (seen, who, happened)]  # fmt: skip
+    for given, usual in (
+        (
+            response.objective_response(*categories, by=None),
+            response.objective_response(seen, who, happened, by=None),
+        ),
+        (
+            response.best_overall(*categories, confirmed=True, by=None),
+            response.best_overall(seen, who, happened, confirmed=True, by=None),
+        ),
+    ):
+        assert given.to_frame().equals(usual.to_frame())
+
+
 def test_every_assessment_after_death_is_reported_at_once():
     seen = assessments(("1", 60, "CR"), ("1", 90, "CR"), ("1", 100, "CR"))
     with pytest.raises(DataError, match="assessed after the day of death") as error:

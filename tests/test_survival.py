@@ -366,6 +366,16 @@ def test_the_note_of_the_table_accounts_for_every_missing_number():
     ]
 
 
+def test_words_may_come_as_categories():
+    people, happened, seen = subjects(2), events(("HSCT", 60), ("DEATH", 90)), assessed((28, "CR"))
+    usual = survival.endpoint_table(people, happened, seen, by=None).to_frame()
+    people, happened, seen = (
+        table.astype({name: "category" for name in table.columns if name != "day"})
+        for table in (people, happened, seen)
+    )
+    assert survival.endpoint_table(people, happened, seen, by=None).to_frame().equals(usual)
+
+
 def test_everybody_counts_as_infused_where_the_table_leaves_flag_and_date_blank():
     silent = subjects(infused=None, infusion_date=None)
     assert one("OS", events(("DEATH", 50)), people=silent) == (50, 1, "DEATH")

@@ -110,7 +110,7 @@ def course(responses: Table, subjects: Table, events: Table | None = None) -> Co
     >>> seen.usable("failure").tolist()
     [True, True, False]
     """
-    who = derive.subject_table(subjects)
+    who = derive.subject_table(subjects).astype({"subject_id": object})
     infused = _infused(who)
     cutoff = derive.cutoff_days(who)
     days, unused_events = _event_days(events, who, infused, cutoff)
@@ -139,6 +139,7 @@ def _assessments(
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """One assessment per subject and day after infusion, and the rows that were set aside."""
     frame = records.to_frame(responses, "responses", needs=("overall_response",), fill=("mrd",))
+    frame = frame.astype(dict.fromkeys(("subject_id", "overall_response", "mrd"), object))
     _refuse_unknown(frame)
     given = frame
     frame = _in_days(frame, who, "responses", date="assessment_date")
@@ -179,7 +180,9 @@ def _event_days(
     """First day of each event up to the data cut-off, and the rows that were set aside."""
     if events is None:
         return derive.first_event_days(None, who), []
-    frame = _in_days(records.to_frame(events, "events", needs=("event",)), who, "events", date="date")
+    frame = records.to_frame(events, "events", needs=("event",))
+    frame = frame.astype(dict.fromkeys(("subject_id", "event"), object))
+    frame = _in_days(frame, who, "events", date="date")
     why = _set_aside(frame, who, infused, cutoff)
     of_treatment = frame["event"].isin(["PROGRESSION", "HSCT", "NEW_THERAPY", "SECOND_INFUSION"])
     why = why.mask((why == "") & of_treatment & (frame["day"] <= 0), "not after the infusion day")

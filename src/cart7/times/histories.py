@@ -36,7 +36,7 @@ class StudyHistory:
     @classmethod
     def of(cls, subjects: Table, events: Table | None, responses: Table | None) -> "StudyHistory":
         """Read the tables; rows that do not count go to `excluded` with their reason."""
-        people = derive.subject_table(subjects)
+        people = derive.subject_table(subjects).astype({"subject_id": object})
         # Somebody infused after the cut-off has been followed for no time, not for less than none.
         cutoff = np.maximum(derive.cutoff_days(people).to_numpy(dtype=float), 0.0)
         happened, lost_events = _dated(events, people, "events", "event", "date")
@@ -84,6 +84,7 @@ def _dated(
         empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
         return empty, results.excluded_frame()
     frame = records.to_frame(data, table, needs=(word,))
+    frame = frame.astype(dict.fromkeys(("subject_id", word), object))
     if len(frame) and date not in frame.columns:
         frame = records.to_frame(frame, table, needs=("day",))
     frame = derive.with_day(frame, people, date=date)
