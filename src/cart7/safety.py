@@ -359,7 +359,7 @@ def overview(
     [['any_teae', 1.0, 2.0], ['any_teae_grade_ge3', 1.0, 1.0]]
     """
     rules = rules or SafetyRules()
-    found = _counting(adverse_events, subjects, events, rules)
+    found = _counting(adverse_events, subjects, events, rules, _OF_OVERVIEW)
     groups = groups_of(found.course.subjects, by)
     lines = _overview_lines(found, rules)
     row = np.concatenate([np.full(int(line.sum()), number) for number, line in enumerate(lines.values())])
@@ -416,7 +416,7 @@ def by_term(
     [['ANY', 1, 2, 0, 1], ['SOC', 1, 2, 0, 1], ['PT', 1, 2, 0, 1]]
     """
     rules = rules or SafetyRules()
-    found = _counting(adverse_events, subjects, events, rules)
+    found = _counting(adverse_events, subjects, events, rules, _OF_TERMS)
     groups = groups_of(found.course.subjects, by)
     terms = terms_of(found)
     counts = counting.count(terms.cells, groups.members, len(terms.rows))
@@ -476,7 +476,7 @@ def exposure_adjusted(
     '1 in 1.029 years: 97.1 per 100'
     """
     rules = rules or SafetyRules()
-    found = _counting(adverse_events, subjects, events, rules)
+    found = _counting(adverse_events, subjects, events, rules, _OF_TERMS)
     course = found.course
     groups = groups_of(course.subjects, by)
     terms = terms_of(found)
@@ -545,9 +545,9 @@ def episodes(
     """
     rules = SafetyRules(gap_days=gap_days)
     if subjects is None:
-        found = emergence.all_records(adverse_events)
+        found = emergence.all_records(adverse_events, words=_OF_EPISODES)
     else:
-        found = _counting(adverse_events, subjects, events, rules)
+        found = _counting(adverse_events, subjects, events, rules, _OF_EPISODES)
     series = np.where(in_category(found.table, category), found.who, -1)
     merged, undated = merged_episodes(found, series, rules.gap_days)
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
@@ -599,7 +599,7 @@ def special_interest(
     '1 of 2, onset day 2, 4 days'
     """
     rules = rules or SafetyRules()
-    found = _counting(adverse_events, subjects, events, rules)
+    found = _counting(adverse_events, subjects, events, rules, _OF_EPISODES)
     groups = groups_of(found.course.subjects, by)
     affected, undated = affected_subjects(found, rules.gap_days)
     summary = special_summary(affected, groups, rules)
@@ -614,12 +614,19 @@ def special_interest(
     )  # fmt: skip
 
 
+_OF_OVERVIEW = ("soc", "pt", "serious", "related_cart", "related_ld", "aesi", "outcome", "dlt")
+_OF_TERMS = ("soc", "pt")
+_OF_EPISODES = ("aesi",)
+
+
 def _counting(
-    adverse_events: Table, subjects: Table, events: Table | None, rules: SafetyRules
+    adverse_events: Table, subjects: Table, events: Table | None, rules: SafetyRules, words: tuple[str, ...]
 ) -> emergence.Records:
+    """The records that count, with the columns that a table is made from."""
     return emergence.emergent(
-        adverse_events, subjects, events, reference=rules.reference, window_days=rules.window_days
-    )
+        adverse_events, subjects, events, reference=rules.reference, window_days=rules.window_days,
+        words=words,
+    )  # fmt: skip
 
 
 # --------------------------------------------------------------------------------- which line, which term

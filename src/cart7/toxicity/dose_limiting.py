@@ -207,11 +207,14 @@ def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd
     return judged, results.concat(excluded, results.EXCLUDED_COLUMNS)
 
 
+_READ = ("pt", "verbatim", "aesi", "related_cart", "related_disease")
+
+
 def _judged(
     adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Flags and reasons derived from adverse events, exposure and follow-up."""
-    timed, _ = emergence.timed(adverse_events, course)
+    timed, _ = emergence.timed(adverse_events, course, words=_READ)
     strangers = timed[timed["who"] < 0]
     timed = timed[timed["who"] >= 0]
     term = tallies.word_or(tallies.word_or(timed["pt"], timed["verbatim"]), tallies.UNCODED)

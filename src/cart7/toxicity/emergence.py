@@ -24,11 +24,9 @@ Dates: TypeAlias = npt.NDArray[np.datetime64]
 
 INFUSION = "infusion_date"
 TIMED = ("start", "start_imputed", "end", "end_imputed", "start_day", "end_day", "treatment_emergent", "note")
-WORDS = (
-    "pt", "soc", "verbatim", "serious", "related_cart", "related_ld", "related_disease", "aesi", "outcome",
-    "dlt", "start_date", "end_date", "treatment_emergent",
+READ = (
+    "start_date", "end_date", "start_day", "end_day", "grade", "baseline_grade", "treatment_emergent"
 )  # fmt: skip
-NUMBERS = ("grade", "baseline_grade", "start_day", "end_day")
 ONE_DAY = np.timedelta64(1, "D")
 
 
@@ -60,7 +58,7 @@ class Course:
 class Records:
     """Adverse-event records that count, with what they were found from.
 
-    `table` has the columns of the schema and those of `TIMED`; `who` is the row of `course.subjects` of each
+    `table` has the columns asked for and those of `TIMED`; `who` is the row of `course.subjects` of each
     record; `collected` are the columns that were given.
     """
 
@@ -147,13 +145,14 @@ def _later(date: Dates, days: Floats) -> Dates:
 
 
 def timed(
-    adverse_events: Table, course: Course, *, window_days: float | None = None
+    adverse_events: Table, course: Course, *, window_days: float | None = None, words: tuple[str, ...] = ()
 ) -> tuple[pd.DataFrame, Any]:
     """Every record with its dates, days and flag (columns `TIMED`), `row` and `who`; and the given columns.
 
-    `why` says why a record does not count, `note` is a query about it or the same reason.
+    `why` says why a record does not count, `note` is a query about it or the same reason; the columns `words`
+    are there whether or not they were given.
     """
-    table = records.to_frame(adverse_events, "adverse_events", fill=WORDS + NUMBERS)
+    table = records.to_frame(adverse_events, "adverse_events", fill=READ + words)
     given = _given(adverse_events, table)
     who = course.position(table["subject_id"])
     infusion = _of(course.infusion, who)
@@ -178,6 +177,13 @@ def _given(adverse_events: Table, table: pd.DataFrame) -> tuple[str, ...]:
         return tuple(name for name in adverse_events.columns if name != "row")
     fields = [name for name in table.columns if name != "row"]
     return tuple(name for name in fields if table.empty or table[name].notna().any())
+
+
+def _needed(adverse_events: Table, words: tuple[str, ...]) -> Table:
+    """The columns of a frame that a table is made from: a column that nobody reads costs time."""
+    if not isinstance(adverse_events, pd.DataFrame):
+        return adverse_events
+    return adverse_events.loc[:, adverse_events.columns.isin(["subject_id", *READ, *words])]
 
 
 def _of(values: npt.NDArray[Any], who: Ints) -> npt.NDArray[Any]:
@@ -265,16 +271,24 @@ def _queries(table: pd.DataFrame, given: tuple[str, ...], unreadable: list[tuple
 
 def _collected(table: pd.DataFrame, given: tuple[str, ...]) -> tuple[str, ...]:
     """Columns that say something: a yes-or-no column that is blank throughout was not collected."""
-    blank = {name for name in ("serious", "dlt") if len(table) and table[name].isna().all()}
+    said = [name for name in ("serious", "dlt") if name in given]
+    blank = {name for name in said if len(table) and table[name].isna().all()}
     return tuple(name for name in given if name not in blank)
 
 
 def emergent(
-    adverse_events: Table, subjects: Table, events: Table | None, *, reference: str, window_days: float | None
+    adverse_events: Table,
+    subjects: Table,
+    events: Table | None,
+    *,
+    reference: str,
+    window_days: float | None,
+    words: tuple[str, ...],
 ) -> Records:
-    """The treatment-emergent records of the subjects, and the others as excluded."""
+    """The treatment-emergent records of the subjects with the columns `words`, and the others as excluded."""
     who_is_who = course(subjects, events, reference=reference)
-    table, given = timed(adverse_events, who_is_who, window_days=window_days)
+    needed = _needed(adverse_events, words)
+    table, given = timed(needed, who_is_who, window_days=window_days, words=words)
     counts = table["treatment_emergent"].to_numpy()
     others = table.loc[~counts, ["row", "subject_id", "why"]]
     kept = table if counts.all() else table[counts].reset_index(drop=True)
@@ -284,13 +298,13 @@ def emergent(
     )  # fmt: skip
 
 
-def all_records(adverse_events: Table) -> Records:
-    """All records, without subjects: nobody's course is known, only stated days count."""
+def all_records(adverse_events: Table, *, words: tuple[str, ...]) -> Records:
+    """All records with the columns `words`, without subjects: only stated days count."""
     table = records.to_frame(adverse_events, "adverse_events")
     nobody = course(
         pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object), None
     )
-    every, given = timed(adverse_events, nobody)
+    every, given = timed(adverse_events, nobody, words=words)
     return Records(
         table=every, who=every["who"].to_numpy(), course=nobody, collected=_collected(every, given),
         excluded=results.excluded_frame(),
