@@ -60,6 +60,14 @@ def test_every_problem_of_a_plan_is_told_at_once():
     assert all(place in str(caught.value) for place in ("sed:", "pk.tail:", "pd.tie:"))
 
 
+def test_a_refused_item_is_the_one_problem_of_its_list():
+    with pytest.raises(PlanError, match=r"1 problem in .*\n  response.responder.0: .*found 'XX'") as caught:
+        parse_plan("[response]\nresponder = ['XX']")
+    assert "at least 1 item" not in str(caught.value)
+    with pytest.raises(PlanError, match=r"response\.responder: .*at least 1 item"):
+        parse_plan("[response]\nresponder = []")
+
+
 def test_a_missing_plan_and_a_folder_are_told(tmp_path):
     with pytest.raises(PlanError, match="cannot be read"):
         read_plan(tmp_path / "plan.toml")

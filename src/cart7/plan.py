@@ -8,7 +8,7 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -148,9 +148,23 @@ def parse_plan(content: str, *, name: str = "plan") -> Plan:
     try:
         return Plan.model_validate(tables)
     except ValidationError as error:
-        lines = [_message(problem, tables) for problem in error.errors()]
+        lines = [_message(problem, tables) for problem in _first_causes(error.errors())]
         count = f"{len(lines)} problem{'' if len(lines) == 1 else 's'}"
         raise PlanError("\n  ".join([f"{count} in the plan {name}:", *lines])) from error
+
+
+def _first_causes(problems: Sequence[Any]) -> list[Any]:
+    """Without the lists that are too short only because an item of theirs is refused."""
+    places = [problem["loc"] for problem in problems]
+    return [
+        problem
+        for problem in problems
+        if problem["type"] != "too_short"
+        or not any(
+            len(place) > len(problem["loc"]) and place[: len(problem["loc"])] == problem["loc"]
+            for place in places
+        )
+    ]
 
 
 def _message(problem: Any, tables: Mapping[str, Any]) -> str:
