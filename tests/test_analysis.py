@@ -175,3 +175,15 @@ def test_the_messy_study_is_analysed_after_setting_rows_aside():
     trial = cart7.analyse(cart7.read_study(folder, on_problem="report"), PLAN)
     assert results.check(trial.to_frame()) == []
     assert trial.row_accounting["rows_set_aside"].sum() > 0
+
+
+def test_mixed_units_stop_their_endpoint_and_no_other(tables):
+    samples = tables["pd"].copy()
+    samples["unit"] = samples["unit"].where(samples.index != 0, "10^9/L")
+    study = cart7.example_study()
+    odd = {name: getattr(study, name) for name in cart7.records.TABLES} | {"pd": samples}
+    desk_study = type("Tables", (), odd | {"problems": study.problems, "accounting": study.accounting,
+                                           "extra_columns": {}, "source": None})()  # fmt: skip
+    trial = cart7.analyse(desk_study, PLAN)
+    assert "unit" in trial.not_collected["pd"]
+    assert trial.nca is not None

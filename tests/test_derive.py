@@ -110,3 +110,12 @@ def test_a_subject_that_stands_twice_is_named_with_its_row():
 def test_the_population_is_infused_only_when_all_are():
     assert derive.population(pd.DataFrame({"subject_id": ["a"], "infused": ["Y"]})) == "INFUSED"
     assert derive.population(pd.DataFrame({"subject_id": ["a"]})) == ""
+
+
+def test_who_is_infused_follows_the_flag_then_the_date_then_everybody():
+    flag = pd.DataFrame(
+        {"subject_id": list("abc"), "infused": ["Y", "N", None], "infusion_date": [None, None, "2022-01-10"]}
+    )
+    assert derive.infused(flag).tolist() == [True, False, True]
+    assert derive.infused(flag.drop(columns="infused")).tolist() == [False, False, True]
+    assert derive.infused(flag[["subject_id"]]).tolist() == [True, True, True]

@@ -88,3 +88,13 @@ def test_a_record_of_another_table_is_refused():
 
 def test_no_record_gives_an_empty_frame_with_every_column():
     assert list(records.to_frame([], "labs").columns) == [*records.TABLES["labs"].columns, "row"]
+
+
+def test_categories_are_words_but_keep_the_levels_of_a_group():
+    words = pd.DataFrame({"subject_id": pd.Categorical(["1", "2"]), "test": pd.Categorical(["ANC", None])})
+    test = records.to_frame(words, "labs")["test"]
+    assert test[0] == "ANC"
+    assert test.isna().tolist() == [False, True]
+    level = pd.Categorical([1, 1], categories=[1, 2])
+    kept = records.to_frame(pd.DataFrame({"subject_id": ["1", "2"], "dose_level": level}), "subjects")
+    assert kept["dose_level"].cat.categories.tolist() == [1, 2]

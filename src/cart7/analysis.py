@@ -16,7 +16,7 @@ from pandas import DataFrame
 
 from cart7 import derive, dose, immunogenicity, pk, response, results, safety, survival
 from cart7 import pd as pharmacodynamics
-from cart7.errors import DataError, Problem
+from cart7.errors import DataError, Problem, UnitError
 from cart7.plan import Plan
 from cart7.study import Study
 
@@ -176,7 +176,7 @@ class _Desk:
         self.study, self.plan, self.progress = study, plan, progress
         self.by = plan.by if plan.by in study.subjects.columns else None
         self.enrolled = _with_levels(study.subjects, self.by)
-        self.infused = self.enrolled[_infused(self.enrolled)]
+        self.infused = self.enrolled[derive.infused(self.enrolled)]
         self.done: dict[str, Any] = {}
         self.not_collected: dict[str, str] = {}
         self.problems: list[Problem] = []
@@ -195,6 +195,8 @@ class _Desk:
                 if {problem.rule for problem in error.problems} != {"MISSING-COLUMN"}:
                     self.problems += error.problems
                 reason = "; ".join(f"{item.table} has no column {item.column}" for item in error.problems)
+            except UnitError as error:
+                reason = str(error)
         self.not_collected[name] = reason
 
     def _why_not(self, tables: Sequence[str], needed: Sequence[str]) -> str:
@@ -221,15 +223,6 @@ class _Desk:
         """Rows of a table that belong to infused subjects."""
         frame = getattr(self.study, name)
         return frame[frame["subject_id"].isin(self.infused["subject_id"])]
-
-
-def _infused(subjects: DataFrame) -> pd.Series:
-    """Who is infused; everybody, where the table does not say."""
-    if "infused" in subjects.columns and subjects["infused"].notna().any():
-        return subjects["infused"] == "Y"
-    if "infusion_date" in subjects.columns and subjects["infusion_date"].notna().any():
-        return subjects["infusion_date"].notna()
-    return pd.Series(True, index=subjects.index)
 
 
 def _with_levels(subjects: DataFrame, by: str | None) -> DataFrame:
@@ -425,7 +418,7 @@ def _source(study: Study) -> str:
 def _accounting(desk: _Desk) -> DataFrame:
     """Enrolled, infused, evaluable and the events of their course, by group."""
     subjects = desk.enrolled
-    infused = _infused(subjects).to_numpy(dtype=bool)
+    infused = derive.infused(subjects)
     happened = _event_happened(desk, subjects)
     dlt = desk.done["dlt"].subjects.set_index("subject_id") if "dlt" in desk.done else None
     rows = []

@@ -4,6 +4,7 @@ Here: days from the infusion, the record of a visit window, the analysis set's n
 subjects, the first day of each event. Not here: findings about data (`study`) or any endpoint.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Literal
@@ -18,6 +19,7 @@ from cart7 import records
 from cart7.errors import DataError, Problem
 
 ALL = "ALL"
+_COMPLETE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -87,6 +89,21 @@ def subject_table(
             ]
         )  # fmt: skip
     return frame
+
+
+def infused(subjects: pd.DataFrame) -> npt.NDArray[np.bool_]:
+    """Who was infused: by the flag, else by an infusion date; everybody when the table is silent.
+
+    Examples
+    --------
+    >>> infused(pd.DataFrame({"subject_id": ["1", "2"], "infused": ["Y", "N"]})).tolist()
+    [True, False]
+    """
+    dated = day_zero(subjects).notna().to_numpy()
+    if "infused" in subjects.columns and subjects["infused"].notna().any():
+        said = subjects["infused"]
+        return np.asarray((said == "Y").to_numpy() | (said.isna().to_numpy() & dated), dtype=bool)
+    return np.asarray(dated if dated.any() else np.ones(len(subjects)), dtype=bool)
 
 
 def population(subjects: pd.DataFrame) -> str:
@@ -176,9 +193,10 @@ def to_datetime(dates: pd.Series) -> pd.Series:
     """
     if pd.api.types.is_datetime64_any_dtype(dates):
         return dates.astype("datetime64[ns]").dt.normalize()
-    words = dates.map(lambda value: value if value is None else str(value)[:10]).astype(object)
-    complete = words.where(words.astype(str).str.fullmatch(r"\d{4}-\d{2}-\d{2}"), None)
-    return pd.to_datetime(complete, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
+    words = [str(value)[:10] for value in dates.tolist()]
+    complete = [word if _COMPLETE.fullmatch(word) else None for word in words]
+    days = pd.to_datetime(complete, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
+    return pd.Series(days, index=dates.index, name=dates.name)
 
 
 def day_zero(subjects: pd.DataFrame) -> pd.Series:
@@ -208,8 +226,8 @@ def with_day(frame: pd.DataFrame, subjects: pd.DataFrame, *, date: str, day: str
     frame = frame.copy()
     days = frame[day].astype("float64") if day in frame.columns else pd.Series(np.nan, index=frame.index)
     if date in frame.columns:
-        zero = frame["subject_id"].map(day_zero(subjects)).astype("datetime64[ns]")
-        elapsed = to_datetime(frame[date]) - zero
+        zero = day_zero(subjects).reindex(frame["subject_id"]).to_numpy(dtype="datetime64[ns]")
+        elapsed = to_datetime(frame[date]) - pd.Series(zero, index=frame.index)
         days = days.fillna(elapsed / pd.Timedelta(days=1))
     frame[day] = days
     return frame
@@ -250,12 +268,14 @@ def first_event_days(
     if events is None:
         return days
     dated = with_day(records.to_frame(events, "events", needs=("event",)), subjects, date="date")
-    known = dated[dated["subject_id"].isin(index) & dated["day"].notna()]
-    by_word = known.groupby(["event", "subject_id"])["day"]
-    first, last = by_word.min(), by_word.max()
-    for word in known["event"].dropna().unique():
-        if word in days.columns:
-            days[word] = (last if word == "LAST_CONTACT" else first).loc[word].reindex(index)
+    who = index.get_indexer(dated["subject_id"])
+    day, said = dated["day"].to_numpy(dtype=float), dated["event"].to_numpy(dtype=object)
+    for word in EVENT_WORDS:
+        here = (said == word) & (who >= 0) & ~np.isnan(day)
+        if here.any():
+            found = np.full(len(index), np.nan)
+            (np.fmax if word == "LAST_CONTACT" else np.fmin).at(found, who[here], day[here])
+            days[word] = found
     return days
 
 

@@ -619,7 +619,9 @@ def _typed(
 ) -> Any:
     """The column in the type of the schema; a text in a number column goes into `problems`."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return values.array  # its levels name the groups, those with nobody in them too
+        if schema.name == "subjects" and name != "subject_id":
+            return values.array  # its levels name the groups, those with nobody in them too
+        values = values.astype(object)
     if schema.columns[name].kind == "str":
         return _words(values)
     if not _is_number(schema, name):

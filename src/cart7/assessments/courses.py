@@ -111,7 +111,7 @@ def course(responses: Table, subjects: Table, events: Table | None = None) -> Co
     [True, True, False]
     """
     who = derive.subject_table(subjects).astype({"subject_id": object})
-    infused = _infused(who)
+    infused = derive.infused(who)
     cutoff = derive.cutoff_days(who)
     days, unused_events = _event_days(events, who, infused, cutoff)
     seen, unused = _assessments(responses, who, infused, cutoff, death=days["DEATH"])
@@ -123,15 +123,6 @@ def course(responses: Table, subjects: Table, events: Table | None = None) -> Co
     days["DATA_CUTOFF"] = cutoff.to_numpy()
     excluded = results.concat([*unused, *unused_events], results.EXCLUDED_COLUMNS)
     return Course(subjects=who, infused=infused, days=days, assessments=seen, excluded=excluded)
-
-
-def _infused(who: pd.DataFrame) -> Flags:
-    """Who was infused: as the table says, else who has an infusion date; everybody when it is silent."""
-    dated = derive.day_zero(who).notna().to_numpy()
-    if "infused" in who.columns and who["infused"].notna().any():
-        said = who["infused"]
-        return np.asarray((said == "Y").to_numpy() | (said.isna().to_numpy() & dated), dtype=bool)
-    return np.asarray(dated if dated.any() else np.ones(len(who)), dtype=bool)
 
 
 def _assessments(

@@ -68,7 +68,7 @@ def by_visit(
     at_visit: pd.DataFrame, people: pd.DataFrame, followed: NDArray[Any], by: str | None, conf_level: float
 ) -> pd.DataFrame:
     """Counts of each assay, visit and group, with exact limits."""
-    infused = _infused(people)
+    infused = derive.infused(people)
     groups = derive.groups(people, by)
     rows = []
     for (assay, visit, day), here in at_visit.groupby(
@@ -93,15 +93,6 @@ def by_visit(
                 }
             )
     return _with_limits(pd.DataFrame(rows, columns=list(VISIT_COUNTS)), conf_level)
-
-
-def _infused(people: pd.DataFrame) -> NDArray[np.bool_]:
-    """Who got cells: by `infused`, else by an infusion date, else everybody."""
-    if "infused" in people.columns and people["infused"].notna().any():
-        return np.asarray(people["infused"] == "Y", dtype=bool)
-    if "infusion_date" in people.columns and people["infusion_date"].notna().any():
-        return np.asarray(people["infusion_date"].notna(), dtype=bool)
-    return np.ones(len(people), dtype=bool)
 
 
 def _with_limits(counts: pd.DataFrame, conf_level: float) -> pd.DataFrame:

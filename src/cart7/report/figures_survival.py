@@ -221,7 +221,7 @@ def _curve_legend(ax: Any, lines: list[_Line], *, band: bool) -> None:
     ]
     handles.append(Line2D([], [], color=INK, linestyle="", marker="|", markersize=8, label="censored"))
     if band:
-        handles.append(Patch(color=INK, alpha=0.13, linewidth=0, label="95 % limits, log-log"))
+        handles.append(Patch(color=INK, alpha=0.13, linewidth=0, label="pointwise limits"))
         if any("bpcp_low" in line.curve.columns and line.curve["bpcp_low"].notna().any() for line in lines):
             handles.append(
                 Line2D([], [], color=QUIET, linewidth=0.9, linestyle=(0, (1.5, 1.5)), label="exact (BPCP)")

@@ -312,6 +312,12 @@ def _differ(curves: Any, endpoint: str) -> bool:
     return len(drawn) > 1
 
 
+def _limits(result: Any, endpoint: str) -> str:
+    """How the limits of an endpoint's curve were obtained."""
+    row = result.summary[result.summary["endpoint"] == endpoint].iloc[0]
+    return f"{100 * row['conf_level']:g} % limits ({row['method']})"
+
+
 def _curves(result: Any, groups: Groups) -> Blocks:
     curves = result.curves
     for endpoint in dict.fromkeys(curves["endpoint"]) if len(curves) else ():
@@ -319,8 +325,8 @@ def _curves(result: Any, groups: Groups) -> Blocks:
         words = STRATEGIES.get(strategies[0], strategies[0])
         yield Figure(
             name=f"figure-{endpoint.lower()}", title=f"{endpoint}, all subjects ({words.lower()}).",
-            caption="Shaded: pointwise log-log 95 % limits; dotted: exact beta product limits; ticks: "
-                    "censored.",
+            caption=f"Shaded: pointwise {_limits(result, endpoint)}; dotted: exact beta product limits; "
+                    "ticks: censored.",
             draw=partial(figures.endpoint_curves, result, endpoint=endpoint, groups=[ALL], by=groups.by),
         )  # fmt: skip
         if endpoint == "PFS" and _differ(curves, endpoint):

@@ -43,7 +43,7 @@ class StudyHistory:
         seen, lost_seen = _dated(responses, people, "responses", "overall_response", "assessment_date")
         death = _first(happened[happened["event"] == "DEATH"], len(people))
         barred = np.where(
-            _infused(people), np.where(death < 0, "DATA_ERROR_DEATH_BEFORE_INFUSION", ""), "NOT_INFUSED"
+            derive.infused(people), np.where(death < 0, "DATA_ERROR_DEATH_BEFORE_INFUSION", ""), "NOT_INFUSED"
         )
         use_event, why_event = _usable(happened, death, cutoff, "after death")
         use_seen, why_seen = _usable(seen, death, cutoff, "assessment after death")
@@ -100,15 +100,6 @@ def _dated(
     lost = frame[why != ""]
     kept = frame[why == ""].astype({"position": "int64"})
     return kept, results.excluded_rows(lost, table, pd.Series(why, frame.index))
-
-
-def _infused(people: pd.DataFrame) -> NDArray[np.bool_]:
-    """Who was infused: by the flag, else by an infusion date; everybody when the table is silent."""
-    dated = derive.day_zero(people).notna().to_numpy()
-    if "infused" in people.columns and people["infused"].notna().any():
-        said = people["infused"]
-        return np.asarray((said == "Y").to_numpy() | (said.isna().to_numpy() & dated), dtype=bool)
-    return np.asarray(dated if dated.any() else np.ones(len(people)), dtype=bool)
 
 
 def _usable(

@@ -107,7 +107,7 @@ def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) 
     begin = unknown if reference == INFUSION else _day_and_date(table, reference, unknown, infusion)[0]
     return Course(
         subjects=table,
-        infused=_infused(table, infusion),
+        infused=derive.infused(table),
         infusion=infusion,
         reference=np.where(np.isnan(begin), 0.0, begin),
         death=death,
@@ -115,15 +115,6 @@ def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) 
         end=np.where(np.isnan(last), cutoff, last),
         end_date=np.where(np.isnat(last_date), cutoff_date, last_date),
     )
-
-
-def _infused(table: pd.DataFrame, infusion: Dates) -> Flags:
-    """Who was infused: by the flag, else by an infusion date; everybody when the table is silent."""
-    dated = ~np.isnat(infusion)
-    if "infused" in table.columns and table["infused"].notna().any():
-        said = table["infused"]
-        return np.where(said.isna(), dated, said == "Y").astype(bool)
-    return dated if dated.any() else np.ones(len(table), dtype=bool)
 
 
 def _day_and_date(table: pd.DataFrame, column: str, day: Floats, infusion: Dates) -> tuple[Floats, Dates]:
