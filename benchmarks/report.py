@@ -7,6 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import matplotlib.figure  # noqa: F401
+
 import cart7
 from cart7 import analysis, manifest, plan, study  # noqa: F401  (imported before the clock starts)
 from cart7.examples import STUDY_FOLDER

@@ -7,7 +7,7 @@ import pytest
 
 import cart7
 from cart7 import results
-from cart7.errors import DataError
+from cart7.errors import DataError, PlanError
 
 PLAN = cart7.read_plan("example")
 
@@ -187,3 +187,14 @@ def test_mixed_units_stop_their_endpoint_and_no_other(tables):
     trial = cart7.analyse(desk_study, PLAN)
     assert "unit" in trial.not_collected["pd"]
     assert trial.nca is not None
+
+
+def test_a_group_column_that_is_not_there_is_refused_with_those_that_are(tables):
+    with pytest.raises(PlanError, match=r"no column 'cohort'; it has .*dose_level"):
+        analysed(tables, PLAN.model_copy(update={"by": "cohort"}))
+
+
+def test_a_plan_without_the_response_that_the_score_reads_goes_on(tables):
+    response = PLAN.response.model_copy(update={"strategies": ("failure",)})
+    trial = analysed(tables, PLAN.model_copy(update={"response": response}))
+    assert "no response at M3 under treatment-policy" in trial.not_collected["rp2d"]

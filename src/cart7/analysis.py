@@ -16,11 +16,13 @@ from pandas import DataFrame
 
 from cart7 import derive, dose, immunogenicity, pk, response, results, safety, survival
 from cart7 import pd as pharmacodynamics
-from cart7.errors import DataError, Problem, UnitError
+from cart7.errors import DataError, PlanError, Problem, UnitError
 from cart7.plan import Plan
 from cart7.study import Study
 
 NOBODY_INFUSED = "nobody is infused"
+
+RP2D_VISIT, RP2D_STRATEGY = "M3", "treatment-policy"  # of the response that the score reads
 
 COUNTS = ("n_enrolled", "n_not_infused", "n_infused", "n_dlt_evaluable", "n_dlt", "n_deaths",
           "n_deaths_infused", "n_hsct", "n_second_infusion", "n_new_therapy")  # fmt: skip
@@ -137,7 +139,9 @@ def analyse(
     Raises
     ------
     DataError
-        When a table is there but cannot be used as it is.
+        When a table is there but cannot be used as it is: every problem of every endpoint.
+    PlanError
+        When the plan groups by a column that the study has not.
 
     Examples
     --------
@@ -174,7 +178,7 @@ class _Desk:
 
     def __init__(self, study: Study, plan: Plan, progress: Callable[[str], None] | None) -> None:
         self.study, self.plan, self.progress = study, plan, progress
-        self.by = plan.by if plan.by in study.subjects.columns else None
+        self.by = _group_column(plan.by, study.subjects)
         self.enrolled = _with_levels(study.subjects, self.by)
         self.infused = self.enrolled[derive.infused(self.enrolled)]
         self.done: dict[str, Any] = {}
@@ -223,6 +227,15 @@ class _Desk:
         """Rows of a table that belong to infused subjects."""
         frame = getattr(self.study, name)
         return frame[frame["subject_id"].isin(self.infused["subject_id"])]
+
+
+def _group_column(by: str | None, subjects: DataFrame) -> str | None:
+    """The column of the groups; a study that has no dose levels is one group."""
+    if by is None or by in subjects.columns:
+        return by
+    if by == "dose_level":
+        return None
+    raise PlanError(f"by: subjects has no column {by!r}; it has {', '.join(map(str, subjects.columns))}")
 
 
 def _with_levels(subjects: DataFrame, by: str | None) -> DataFrame:
@@ -382,15 +395,19 @@ def _recommendation(desk: _Desk) -> None:
     if rules is None:
         desk.not_collected["rp2d"] = "the plan states no [score]: weights and gates must be pre-specified"
         return
-    if desk.by is None:
-        desk.not_collected["rp2d"] = "subjects has no column that tells the dose level"
+    efficacy = desk.plan.response
+    if desk.by != "dose_level":
+        desk.not_collected["rp2d"] = "the groups of the plan are not dose levels"
+        return
+    if RP2D_VISIT not in efficacy.visits or RP2D_STRATEGY not in efficacy.strategies:
+        desk.not_collected["rp2d"] = f"the plan has no response at {RP2D_VISIT} under {RP2D_STRATEGY}"
         return
     desk.take(
         "rp2d",
         lambda: dose.recommend(
             desk.infused, dlt=done["dlt"], response=done["response"], exposure=done["exposure"],
             persistence=done["persistence"], depletion=done["depletion"], cell_dose=done.get("cell_dose"),
-            rules=rules, rng=desk.plan.seed,
+            rules=rules, rng=desk.plan.seed, visit=RP2D_VISIT, strategy=RP2D_STRATEGY,
         ),
         results=["dlt", "response", "exposure", "persistence", "depletion"],
     )  # fmt: skip

@@ -128,7 +128,7 @@ class ScoreRules(BaseModel):
     gates: Gates = Gates()
     plateau: float = Field(default=0.10, ge=0, lt=1)
     prior: tuple[float, float] = (1.0, 1.0)
-    n_draws: int = Field(default=100_000, ge=40_000)
+    n_draws: int = Field(default=200_000, ge=40_000)
     placeholder: bool = False
 
     @field_validator("prior")

@@ -16,7 +16,17 @@ import pandas as pd
 from cart7 import derive, results
 from cart7.results import EndpointResult
 from cart7.rp2d import robustness, wording
-from cart7.rp2d.counts import HasSubjects, Level, Result, Table, count, judge, level_column, levels_of
+from cart7.rp2d.counts import (
+    Evidence,
+    HasSubjects,
+    Level,
+    Result,
+    Table,
+    count,
+    judge,
+    level_column,
+    levels_of,
+)
 from cart7.rp2d.robustness import Draws
 from cart7.rp2d.rules import PLACEHOLDER, ScoreRules
 from cart7.rp2d.verdict import LevelData, Verdict, judge_levels, read, reasons, status
@@ -293,17 +303,25 @@ def recommend(
         depletion=depletion, visit=visit, strategy=strategy, assay="QPCR",
     )  # fmt: skip
     received = None if cell_dose is None else _received_level(people, level, levels, cell_dose.subjects)
-    scored = {}
+    scored: dict[str, DoseScore] = {}
+    evidence: dict[str, Evidence] = {}
     for way, placed in (("assigned", level), ("received", received)):
         if placed is None:
             continue
-        found = count(judged, placed, levels)
-        result = score(found.counts, found.exposures, rules=rules, rng=generator)
+        found = evidence[way] = count(judged, placed, levels)
+        if way == "received" and _same_evidence(found, evidence["assigned"]):
+            result = scored["assigned"]  # everybody is nearest to the assigned level: nothing to draw again
+        else:
+            result = score(found.counts, found.exposures, rules=rules, rng=generator)
         scored[way] = replace(
             result, subjects=found.subjects, excluded=found.excluded, population=derive.population(people),
             analysis="dose.recommend",
         )  # fmt: skip
     return replace(scored["assigned"], received=scored.get("received"))
+
+
+def _same_evidence(one: Evidence, other: Evidence) -> bool:
+    return bool(one.counts.equals(other.counts) and one.exposures.equals(other.exposures))
 
 
 def overall_desirability(d: npt.ArrayLike, weights: npt.ArrayLike | None = None) -> Any:
