@@ -119,8 +119,9 @@ def test_a_folder_in_place_of_a_file_and_a_file_that_is_gone_are_findings(tmp_pa
 
 
 def test_parquet_keeps_types_and_says_when_it_is_none(tmp_path):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    arrow = pytest.importorskip("pyarrow")
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
     path = tmp_path / "labs.parquet"
     parquet.write_table(arrow.table({"subject_id": ["S1", None], "value": [0.1, None]}), path)
     table = read_file(path, name="labs")

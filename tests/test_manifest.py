@@ -82,7 +82,6 @@ def test_other_content_has_another_hash(name):
 
 @pytest.mark.parametrize("table", sorted(cart7.records.TABLES))
 def test_a_table_has_one_hash_as_text_and_as_typed_columns(tmp_path, table):
-    pytest.importorskip("pyarrow")
     path = STUDY_FOLDER / f"{table}.csv"
     kinds = {name: column.kind for name, column in cart7.records.TABLES[table].columns.items()}
     words = [name for name, kind in kinds.items() if kind in ("str", "date")]

@@ -237,8 +237,9 @@ def test_frames_and_records_give_the_same_study(example):
 
 
 def test_every_format_gives_the_same_study(tmp_path, example):
-    parquet = pytest.importorskip("pyarrow.parquet")
-    arrow = pytest.importorskip("pyarrow")
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
     frame = example.labs
     parquet.write_table(arrow.Table.from_pandas(frame, preserve_index=False), tmp_path / "labs.parquet")
     columns = [
