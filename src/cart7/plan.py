@@ -229,9 +229,15 @@ def _field_notes(plan: Plan, name: str, comments: bool) -> dict[str, str]:
     rules = getattr(plan, name)
     if not comments or not isinstance(rules, BaseModel):
         return {}
-    words = {key: [word for part in [info.annotation, *get_args(info.annotation)] if _is_literal(part)
-                   for word in get_args(part)] for key, info in type(rules).model_fields.items()}  # fmt: skip
-    return {key: " | ".join(map(str, allowed)) for key, allowed in words.items() if allowed}
+    words = {key: _choices(info.annotation) for key, info in type(rules).model_fields.items()}
+    return {key: " | ".join(allowed) for key, allowed in words.items() if allowed}
+
+
+def _choices(annotation: Any) -> list[str]:
+    """Words that a field takes, after `a number` where it takes one as well."""
+    parts = [annotation, *get_args(annotation)]
+    words = [str(word) for part in parts if _is_literal(part) for word in get_args(part)]
+    return ["a number", *words] if words and float in parts else words
 
 
 def _is_literal(annotation: Any) -> bool:
