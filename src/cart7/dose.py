@@ -82,6 +82,7 @@ class CellDoseResult(EndpointResult):
     """
 
     title: ClassVar[str] = "Cell dose"
+    figure: ClassVar[str] = "cell_dose"
 
     def _long(self) -> list[pd.DataFrame]:
         blocks = []

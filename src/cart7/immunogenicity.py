@@ -130,6 +130,7 @@ class ClassificationResult(results.EndpointResult):
     """
 
     title: ClassVar[str] = "Anti-CAR antibodies: classification"
+    figure: ClassVar[str] = "ada_course"
 
     rules: AdaRules
     samples: pd.DataFrame = field(repr=False)

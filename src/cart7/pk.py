@@ -308,6 +308,7 @@ class ExposureResult(EndpointResult):
     """
 
     title: ClassVar[str] = "Exposure parameters"
+    figure: ClassVar[str] = "exposure_by_group"
 
     def _long(self) -> list[pd.DataFrame]:
         codes = self.summary["param"].map(PPTESTCD) + suffix(self.summary["assay"])
