@@ -46,6 +46,7 @@ def test_the_preset_is_the_placeholder_set():
             "lower <= target <= upper, got 100, 90, 104",
         ),
         ("[score]\npreset = 'best'", 'preset = "example" is the one preset'),
+        ("[design]\nkind = 'Boin'", "escalation designs are not part of this version"),
         ("by = ", "not valid TOML"),
     ],
 )

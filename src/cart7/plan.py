@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from cart7.dose import CellDoseRules, ScoreRules
 from cart7.errors import PlanError
@@ -84,6 +84,14 @@ class Plan(BaseModel):
     design: None = None
     by: str | None = "dose_level"
     seed: int = Field(default=0, ge=0, strict=True)
+
+    @field_validator("design", mode="before")
+    @classmethod
+    def _no_design_yet(cls, value: Any) -> Any:
+        """Say plainly that a stated design would not be followed."""
+        if value is not None:
+            raise ValueError("escalation designs are not part of this version; leave the table out")
+        return value
 
     @model_validator(mode="before")
     @classmethod
