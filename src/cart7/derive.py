@@ -19,6 +19,7 @@ from cart7 import records
 from cart7.errors import DataError, Problem
 
 ALL = "ALL"
+SECONDS_PER_DAY = 86_400
 _COMPLETE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 
@@ -228,7 +229,7 @@ def with_day(frame: pd.DataFrame, subjects: pd.DataFrame, *, date: str, day: str
     if date in frame.columns:
         zero = day_zero(subjects).reindex(frame["subject_id"]).to_numpy(dtype="datetime64[ns]")
         elapsed = to_datetime(frame[date]) - pd.Series(zero, index=frame.index)
-        days = days.fillna(elapsed / pd.Timedelta(days=1))
+        days = days.fillna(elapsed.dt.total_seconds() / SECONDS_PER_DAY)
     frame[day] = days
     return frame
 
@@ -239,7 +240,7 @@ def cutoff_days(subjects: pd.DataFrame) -> pd.Series:
     if "data_cutoff" not in subjects.columns:
         return pd.Series(np.nan, index=zero.index)
     cutoff = pd.Series(to_datetime(subjects["data_cutoff"]).to_numpy(), index=zero.index)
-    return (cutoff - zero) / pd.Timedelta(days=1)
+    return (cutoff - zero).dt.total_seconds() / SECONDS_PER_DAY
 
 
 EVENT_WORDS = ("DEATH", "PROGRESSION", "HSCT", "NEW_THERAPY", "SECOND_INFUSION", "WITHDRAWAL", "LAST_CONTACT")

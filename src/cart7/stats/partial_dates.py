@@ -79,8 +79,12 @@ def _bounds(word: str) -> tuple[np.datetime64, np.datetime64, str]:
             return date, date, ""
         if month is not None:
             start = np.datetime64(f"{year}-{month}", "M")
-            return start.astype(_DAY), (start + 1).astype(_DAY) - 1, "D"
+            return (
+                start.astype(_DAY),
+                (start + np.timedelta64(1, "M")).astype(_DAY) - np.timedelta64(1, "D"),
+                "D",
+            )
     except ValueError:
         return nothing
     start = np.datetime64(year, "Y")
-    return start.astype(_DAY), (start + 1).astype(_DAY) - 1, "M"
+    return start.astype(_DAY), (start + np.timedelta64(1, "Y")).astype(_DAY) - np.timedelta64(1, "D"), "M"
