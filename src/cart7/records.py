@@ -595,7 +595,9 @@ def to_frame(
     ]
     if problems:
         raise DataError(problems)
-    return pd.DataFrame(columns | {"row": rows})
+    # As Series, or pandas 3 would turn words into its own text type, which is not computed with alike.
+    kept = {name: pd.Series(cells, dtype=getattr(cells, "dtype", None)) for name, cells in columns.items()}
+    return pd.DataFrame(kept | {"row": rows}) if kept else pd.DataFrame({"row": rows})
 
 
 def _records_frame(records: Iterable[Record], schema: TableSchema) -> pd.DataFrame:

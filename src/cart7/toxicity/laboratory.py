@@ -100,7 +100,7 @@ class LabShiftResult(tallies.SafetyResult):
     version: str = "5.0"
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        one, each = self.summary, self.subjects
+        one, each = self.summary.astype(str), self.subjects.astype(str)
         shift = one["test"] + ":" + one["direction"] + ":" + one["baseline_grade"] + ":" + one["worst_grade"]
         return shift, each["test"] + ":" + each["direction"]
 
