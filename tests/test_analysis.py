@@ -198,3 +198,23 @@ def test_a_plan_without_the_response_that_the_score_reads_goes_on(tables):
     response = PLAN.response.model_copy(update={"strategies": ("failure",)})
     trial = analysed(tables, PLAN.model_copy(update={"response": response}))
     assert "no response at M3 under treatment-policy" in trial.not_collected["rp2d"]
+
+
+def test_rows_of_subjects_who_were_not_infused_are_told(tables):
+    bag = tables["products"].iloc[[0]].assign(subject_id="CD7-010")
+    samples = tables["kinetics"].iloc[[0, 1]].assign(subject_id="CD7-010")
+    study = cart7.example_study()
+    odd = {name: getattr(study, name) for name in cart7.records.TABLES}
+    odd |= {"products": pd.concat([tables["products"], bag], ignore_index=True),
+            "kinetics": pd.concat([tables["kinetics"], samples], ignore_index=True),
+            "problems": study.problems, "accounting": study.accounting, "extra_columns": {}, "source": None}  # fmt: skip
+    trial = cart7.analyse(type("Tables", (), odd)(), PLAN)
+    for result, n in ((trial.cell_dose, 1), (trial.nca, 2)):
+        told = result.excluded[result.excluded["reason"] == "subject not infused"]
+        assert told["subject_id"].tolist() == ["CD7-010"] * n
+        assert told["row"].notna().all()
+
+
+def test_haematotoxicity_has_its_rates_by_level_in_the_long_rows(long):
+    rows = long[(long["analysis"] == "safety.icaht") & (long["subject_id"] == "")]
+    assert set(rows["group"]) == {"1", "2", "3", "ALL"}

@@ -49,7 +49,7 @@ class Analysis:
     cell_dose, dlt, ae_overview, ae_by_term, ae_rates, special_interest, icaht, nca, exposure,
     persistence, pd, depletion, response, best_response, time_to_event, hsct_incidence, ada,
     ada_rates, rp2d
-        The results of the rooms (`icaht`: a frame; `depletion`: by parameter).
+        The results of the rooms (`icaht`: the subjects of `icaht_result`; `depletion`: by parameter).
     course : DataFrame
         Per infused subject: group, last day, and the first day of each event, in days since infusion.
     not_collected : dict
@@ -79,6 +79,7 @@ class Analysis:
     ae_rates: Any = field(repr=False, default=None)
     special_interest: Any = field(repr=False, default=None)
     icaht: Any = field(repr=False, default=None)
+    icaht_result: Any = field(repr=False, default=None)
     nca: Any = field(repr=False, default=None)
     exposure: Any = field(repr=False, default=None)
     persistence: Any = field(repr=False, default=None)
@@ -96,11 +97,8 @@ class Analysis:
         """All long rows of all results, in the columns of `results.LONG_COLUMNS`."""
         blocks = [_accounting_rows(self.accounting)]
         for name in ENDPOINTS:
-            value = getattr(self, name)
-            if name == "icaht" and value is not None:
-                blocks.append(_icaht_rows(value))
-            else:
-                blocks += [result.to_frame() for result in _results_in(value)]
+            value = getattr(self, "icaht_result" if name == "icaht" else name)
+            blocks += [result.to_frame() for result in _results_in(value)]
         return results.long_frame(blocks)
 
     def report(self, out_dir: str | Path, formats: Sequence[str] = ("html",)) -> dict[str, Path]:
@@ -223,10 +221,14 @@ class _Desk:
         frame = self.table("events")
         return None if frame is None or "event" not in frame.columns else frame
 
-    def of_infused(self, name: str) -> DataFrame:
-        """Rows of a table that belong to infused subjects."""
+    def of_infused(self, name: str, compute: Callable[[DataFrame], Any]) -> Any:
+        """Result of the rows of infused subjects; the other rows stand in its `.excluded`."""
         frame = getattr(self.study, name)
-        return frame[frame["subject_id"].isin(self.infused["subject_id"])]
+        theirs = frame["subject_id"].isin(self.infused["subject_id"])
+        others = frame[~theirs].reset_index(names="row")
+        return _with_excluded(
+            compute(frame[theirs]), results.excluded_rows(others, name, "subject not infused")
+        )
 
 
 def _group_column(by: str | None, subjects: DataFrame) -> str | None:
@@ -251,7 +253,9 @@ def _safety(desk: _Desk) -> None:
     events = desk.events
     desk.take(
         "cell_dose",
-        lambda: dose.cell_dose(desk.of_infused("products"), subjects=infused, rules=plan.cell_dose),
+        lambda: desk.of_infused(
+            "products", lambda bags: dose.cell_dose(bags, subjects=infused, rules=plan.cell_dose)
+        ),
         tables=["products"],
     )
     adjudicated = desk.table("dlt")
@@ -275,13 +279,19 @@ def _safety(desk: _Desk) -> None:
             partial(tabulate, study.adverse_events, infused, events=events, by=by, rules=plan.safety),
             tables=["adverse_events"],
         )
-    desk.take("icaht", lambda: safety.icaht(study.labs, infused, events=events).subjects, tables=["labs"])
+    desk.take("icaht", lambda: safety.icaht(study.labs, infused, events=events, by=by), tables=["labs"])
+    if "icaht" in desk.done:
+        desk.done |= {"icaht_result": desk.done["icaht"], "icaht": desk.done["icaht"].subjects}
 
 
 def _kinetics(desk: _Desk) -> None:
     plan, infused, by = desk.plan, desk.infused, desk.by
     every_infusion = plan.pk.model_copy(update={"infusion_no": None})
-    desk.take("nca", lambda: pk.nca(desk.of_infused("kinetics"), rules=every_infusion), tables=["kinetics"])
+    desk.take(
+        "nca",
+        lambda: desk.of_infused("kinetics", lambda samples: pk.nca(samples, rules=every_infusion)),
+        tables=["kinetics"],
+    )
     desk.take(
         "exposure",
         lambda: pk.exposure(desk.study.kinetics, infused, by=by, rules=plan.pk),
@@ -429,7 +439,7 @@ def _data_cutoff(study: Study) -> str:
 
 
 def _source(study: Study) -> str:
-    return "records" if study.source is None else Path(study.source).name
+    return "records" if study.source is None else Path(study.source).resolve().name
 
 
 def _accounting(desk: _Desk) -> DataFrame:
@@ -527,15 +537,4 @@ def _accounting_rows(accounting: DataFrame) -> DataFrame:
         accounting, analysis="analysis.accounting", param="ACCOUNTING", population="ENROLLED",
         group=accounting["group"], stats=COUNTS, method="count of subjects",
         units=dict.fromkeys(COUNTS, "subjects"),
-    )  # fmt: skip
-
-
-def _icaht_rows(icaht: DataFrame) -> DataFrame:
-    stats = ["days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"]
-    units = {"days_le_500": "days", "days_le_100": "days", "recovery_day": "days", "early_grade": "grade",
-             "late_grade": "grade"}  # fmt: skip
-    reasons = {"recovery_day": "no three consecutive days above 500/uL", "late_grade": "not gradable"}
-    return results.long_rows(
-        icaht, analysis="safety.icaht", param="ICAHT", population="INFUSED", subject_id=icaht["subject_id"],
-        stats=stats, units=units, reasons=reasons, method="EHA/EBMT 2023",
     )  # fmt: skip

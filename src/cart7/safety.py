@@ -53,6 +53,7 @@ from cart7.toxicity.tallies import (
     related,
 )
 from cart7.toxicity.terms import subject_terms, terms_of
+from cart7.units import DAYS_PER_YEAR
 
 __all__ = [
     "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult",
@@ -98,7 +99,7 @@ class SafetyRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     reference: str = "infusion_date"
     window_days: float | None = Field(default=None, ge=0)
-    year_days: float = Field(default=365.25, gt=0)
+    year_days: float = Field(default=DAYS_PER_YEAR, gt=0)
     cytopenia_terms: tuple[str, ...] = (*HAEMATOLOGICAL_TERMS, "Febrile neutropenia")
     infection_soc: str = "Infections and infestations"
     prolonged_after_day: float = Field(default=28, ge=0)

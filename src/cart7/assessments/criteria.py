@@ -18,7 +18,6 @@ PARTIAL_COUNTS = (0.5, 50.0)
 
 LEUKAEMIA_COLUMNS = ("baseline_bm_blast_pct", "bm_blast_pct", "pb_blasts", "extramedullary", "anc_1e9_L",
                      "platelets_1e9_L", "marrow_adequate", "prior_remission")  # fmt: skip
-LUGANO_COLUMNS = ("deauville_5ps", "uptake_vs_baseline", "new_fdg_avid_lesion", "marrow_fdg")
 UPTAKE = ("REDUCED", "UNCHANGED", "INCREASED", "NA")
 MARROW = ("NEG", "POS", "NEW")
 

@@ -29,7 +29,6 @@ from cart7.report.words import AE_ROWS
 # Tol's iridescent-to-dark sequence of yellow to brown: darker is worse, also in grey print.
 GRADES = ("#FFF0B8", "#FEC44F", "#EC7014", "#B03A04", "#5A1F04")
 GRADE_INK = (INK, INK, INK, "white", "white")
-CATEGORY_MARKS = {"CRS": "o", "ICANS": "s", "HLH": "D", "IEC-HS": "D"}
 
 
 @in_house_style

@@ -35,7 +35,6 @@ from cart7.report.words import (
 )
 
 EXACT = "Exact (Clopper-Pearson) two-sided 95 % limits unless the plan says otherwise."
-BEST = ("BOR", "CBOR")
 BEST_NAMES = {"BOR": "Best overall response", "CBOR": "Confirmed best response"}
 
 

@@ -21,7 +21,6 @@ from cart7.toxicity.emergence import Table
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
-GRADE_WORDS = ("0", "1", "2", "3", "4", "missing")
 THRESHOLDS: Mapping[str, float] = {"ANC": 1.0, "PLT": 50.0, "HGB": 80.0}
 """Values below are grade 3 or more (CTCAE 5.0): ANC and platelets in 10^9/L, haemoglobin in g/L."""
 
