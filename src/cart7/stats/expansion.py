@@ -5,6 +5,7 @@ and the days between which detection ends. Definitions of this library; no packa
 Not here: areas and the terminal slope (`exposure`).
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,16 @@ from cart7.stats.profiles import Peak, Samples, earliest, latest
 from cart7.stats.trapezoids import Flags, Floats, count, lowest, packed, total
 
 CONTRACTION_END = 28.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SecondPeak:
+    """Re-expansion after the peak: the highest such sample and the lowest one before it; NaN without one."""
+
+    time: Floats
+    value: Floats
+    trough_time: Floats
+    fold: Floats
 
 
 def _log_line(samples: Samples, where: Flags, origin: Floats, level: Floats) -> tuple[Any, Any, Any]:
@@ -74,3 +85,30 @@ def persistence(samples: Samples, peak: Peak) -> dict[str, Any]:
         "confirmed_loss_day": earliest(time[:, :-1], twice),
         "last_sample_day": latest(samples.time, samples.there),
     }
+
+
+def second_peak(samples: Samples, peak: Peak, least_fold: float) -> SecondPeak:
+    """Highest sample after Tmax that lies `least_fold` above the lowest level between Tmax and it.
+
+    A sample below the limit stands at its limit there (the rise is at least that large); without a known
+    limit it says nothing.
+    """
+    since = samples.there & (samples.time >= peak.tmax[:, None])
+    level = np.where(samples.blq, np.where(samples.lloq > 0, samples.lloq, np.inf), samples.value)
+    level = np.where(since, level, np.inf)
+    trough = np.full_like(level, np.inf)
+    trough[:, 1:] = np.minimum.accumulate(level, axis=1)[:, :-1]
+    later = since & ~samples.blq & (samples.time > peak.tmax[:, None])
+    fold = np.where(later, samples.value / trough, 0.0)
+    risen = fold >= least_fold
+    value = latest(samples.value, risen)
+    time = earliest(samples.time, risen & (samples.value == value[:, None]))
+    here = samples.time == time[:, None]
+    lowest_before = total(np.where(here, np.where(np.isinf(trough), 0.0, trough), 0.0))
+    at_trough = since & (level == lowest_before[:, None]) & (samples.time < time[:, None])
+    return SecondPeak(
+        time=time,
+        value=value,
+        trough_time=latest(samples.time, at_trough),
+        fold=np.where(np.isnan(time), np.nan, total(np.where(here, fold, 0.0))),
+    )

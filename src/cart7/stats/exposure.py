@@ -28,7 +28,7 @@ from cart7.stats.profiles import (
     without,
 )
 from cart7.stats.terminal_slope import TerminalSlope
-from cart7.stats.trapezoids import Curve, Flags, Floats, count, packed, total
+from cart7.stats.trapezoids import Curve, Flags, Floats, count, lowest, packed, total
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -137,6 +137,8 @@ def nca(
     lambda_z_points: tuple[float, ...] | None = None,
     duplicates: str = "error",
     tmax: str = "first",
+    visit_tolerance: float = 0.0,
+    visit_end: str = "sampled",
 ) -> Nca:
     """Non-compartmental parameters of many profiles at once.
 
@@ -172,6 +174,11 @@ def nca(
         Several results at one time; with `error` the profile is not used. Below the limit counts as 0.
     tmax : {"first", "last"}
         Which of equal maxima.
+    visit_tolerance : float
+        A window ends with the sample nearest to its end within this time (the earlier of two); 0: at its
+        end.
+    visit_end : {"sampled", "scaled"}
+        Such a window: its area as sampled, or times wanted length / sampled length.
 
     Returns
     -------
@@ -205,6 +212,7 @@ def nca(
         lambda_z_include_tmax=lambda_z_include_tmax, lambda_z_tolerance=lambda_z_tolerance,
         lambda_z_slope_rule=lambda_z_slope_rule, lambda_z_window=lambda_z_window,
         lambda_z_points=lambda_z_points, duplicates=duplicates, tmax=tmax,
+        visit_tolerance=visit_tolerance, visit_end=visit_end,
     )  # fmt: skip
     return _parameters(_pass(time, value, blq, lloq, choices))
 
@@ -335,7 +343,8 @@ def _pass(
     has_area = _has_area(samples, lines, no_quant, choices.start)
     windows = tuple(
         partial_area.window_area(
-            lines, ending, low, high, tail=choices.tail, no_samples=no_samples, no_quant=no_quant,
+            lines, ending, low, _visit(samples, low, high, choices.visit_tolerance),
+            wanted_end=high if choices.visit_end == "scaled" else None, tail=choices.tail, no_samples=no_samples, no_quant=no_quant,
             has_area=has_area | (~no_quant & (lines.count > 1) & (lines.time[:, 0] <= low)),
         )
         for low, high in choices.windows
@@ -450,6 +459,16 @@ def _ending(lines: Curve, peak: Peak, slope: TerminalSlope) -> Ending:
         tlast=peak.tlast, clast=peak.clast, loss_time=loss_time, loss_value=loss_value, rate=slope.rate,
         predicted=slope.predicted,
     )  # fmt: skip
+
+
+def _visit(samples: Samples, start: float, end: float, tolerance: float) -> Any:
+    """Where a window ends in each profile: with the sample nearest to its end, if one is near enough."""
+    ends = np.full(len(samples.time), end)
+    if tolerance == 0:
+        return ends
+    apart = np.where(samples.there & (samples.time > start), np.abs(samples.time - end), np.inf)
+    nearest = lowest(apart)
+    return np.where(nearest <= tolerance, earliest(samples.time, apart == nearest[:, None]), ends)
 
 
 def _has_area(samples: Samples, lines: Curve, no_quant: Flags, start: str) -> Any:

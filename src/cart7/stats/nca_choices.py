@@ -12,6 +12,7 @@ from cart7.stats.profiles import DUPLICATES
 from cart7.stats.terminal_slope import SLOPE_RULES
 from cart7.stats.trapezoids import AUC_METHODS
 
+VISIT_ENDS = ("sampled", "scaled")
 STARTS = ("auto", "require-sample", "zero")
 TMAX_CHOICES = ("first", "last")
 BLQ_WORDS = ("keep", "drop", "half-lloq")
@@ -40,6 +41,8 @@ class Choices:
     lambda_z_points: tuple[float, ...] | None = None
     duplicates: str = "error"
     tmax: str = "first"
+    visit_tolerance: float = 0.0
+    visit_end: str = "sampled"
 
     def __post_init__(self) -> None:
         _one_of("auc_method", self.auc_method, AUC_METHODS)
@@ -48,6 +51,9 @@ class Choices:
         _one_of("lambda_z_slope_rule", self.lambda_z_slope_rule, SLOPE_RULES)
         _one_of("duplicates", self.duplicates, DUPLICATES)
         _one_of("tmax", self.tmax, TMAX_CHOICES)
+        _one_of("visit_end", self.visit_end, VISIT_ENDS)
+        if not 0 <= self.visit_tolerance < np.inf:
+            raise ValueError(f"visit_tolerance must be a number from 0, got {self.visit_tolerance}")
         for name in ("blq_first", "blq_middle", "blq_last", "blq_before_tmax", "blq_after_tmax"):
             _check_blq_rule(name, getattr(self, name))
         if self.lambda_z_min_points < 2:

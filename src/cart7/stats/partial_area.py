@@ -33,8 +33,12 @@ class Ending:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class WindowArea:
-    """Area of one window: `value` (NaN where not estimable), `status` and the percentage after Tlast."""
+    """Area of one window: `value` (NaN where not estimable), `status` and the percentage after Tlast.
 
+    `end` is where the window ends in each profile.
+    """
+
+    end: Floats
     value: Floats
     status: NDArray[np.str_]
     percent_beyond_tlast: Floats
@@ -44,8 +48,9 @@ def window_area(
     lines: Curve,
     ending: Ending,
     start: float,
-    end: float,
+    end: Floats,
     *,
+    wanted_end: float | None = None,
     tail: str,
     no_samples: Flags,
     no_quant: Flags,
@@ -59,8 +64,12 @@ def window_area(
         The curves.
     ending : Ending
         Where and how they end.
-    start, end : float
-        Window, ``0 <= start < end``.
+    start : float
+        Where the window starts.
+    end : ndarray
+        Where it ends in each profile, after `start`.
+    wanted_end : float, optional
+        Where it should end: areas are scaled to that length.
     tail : str
         Rule for the part after the last quantifiable sample, one of `TAILS`.
     no_samples, no_quant, has_area : ndarray of bool
@@ -83,7 +92,9 @@ def window_area(
             after[chosen] = _tail_area(name, ending, start, end)[chosen]
     value = body + after
     percent = np.where(value > 0, 100 * after / np.where(value > 0, value, 1.0), 0.0)
-    at_sample = (lines.time == end).any(axis=1)
+    if wanted_end is not None:
+        value = value * ((wanted_end - start) / (end - start))
+    at_sample = (lines.time == end[:, None]).any(axis=1)
     status = np.select(
         [no_samples, no_quant & has_area, ~has_area | (rule == "none"), ~beyond & at_sample, ~beyond,
          rule == "stop", np.isin(rule, ("triangle", "triangle-peer"))],
@@ -92,6 +103,7 @@ def window_area(
     )  # fmt: skip
     missing = (status == "NO_SAMPLES") | (status == "NOT_ESTIMABLE")
     return WindowArea(
+        end=end,
         value=np.where(missing, np.nan, np.where(status == "NO_QUANT", 0.0, value)),
         status=status,
         percent_beyond_tlast=np.where(missing | (status == "NO_QUANT"), np.nan, percent),
@@ -113,21 +125,21 @@ def _tail_rule(tail: str, ending: Ending) -> Any:
     return np.where(slope, tail, "none")
 
 
-def _tail_area(rule: str, ending: Ending, start: float, end: float) -> Any:
+def _tail_area(rule: str, ending: Ending, start: float, end: Floats) -> Any:
     """Area from Tlast (or `start`, if later) to `end`; NaN where the rule does not apply."""
     since = np.maximum(start, ending.tlast)
     if rule in ("triangle", "triangle-peer"):
         return _triangle(ending, since, end, peer=rule == "triangle-peer")
     if rule == "phoenix":
         first = np.where(start > ending.tlast, _on_line(ending, since), ending.clast)
-        last = _on_line(ending, np.full_like(since, end))
+        last = _on_line(ending, end)
         return _log_piece(first, last, end - since)
     level = ending.clast if rule == "lambda-z-obs" else ending.predicted
     begun = np.exp(-ending.rate * (since - ending.tlast))
     return level / ending.rate * begun * -np.expm1(-ending.rate * (end - since))
 
 
-def _triangle(ending: Ending, since: Floats, end: float, *, peer: bool) -> Any:
+def _triangle(ending: Ending, since: Floats, end: Floats, *, peer: bool) -> Any:
     """Straight line from the last quantifiable value down to the next sample, cut at `end`."""
     stop = np.minimum(end, ending.loss_time)
     begin = np.minimum(since, stop)
