@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cart7.stats import partial_area, terminal_slope, trapezoids
-from cart7.stats.expansion import contraction, expansion, persistence
+from cart7.stats.expansion import SecondPeak, contraction, expansion, persistence, second_peak
 from cart7.stats.nca_choices import USUAL, BlqRule, Choices
 from cart7.stats.partial_area import Ending, WindowArea
 from cart7.stats.profiles import (
@@ -27,7 +27,7 @@ from cart7.stats.profiles import (
     read_samples,
     without,
 )
-from cart7.stats.terminal_slope import TerminalSlope
+from cart7.stats.terminal_slope import SlopeWindows, TerminalSlope
 from cart7.stats.trapezoids import Curve, Flags, Floats, count, lowest, packed, total
 
 
@@ -106,12 +106,13 @@ class SampleUse:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Examination:
-    """Parameters, every window, and what became of every sample."""
+    """Parameters, every window, what became of every sample, and re-expansion after the peak."""
 
     parameters: Nca
     windows: tuple[WindowArea, ...]
     start_rule: NDArray[np.str_]
     samples: SampleUse
+    second_peak: SecondPeak
 
 
 def nca(
@@ -224,6 +225,7 @@ def examine(
     *,
     lloq: ArrayLike | None = None,
     choices: Choices,
+    second_peak_fold: float = 2.0,
 ) -> Examination:
     """Like `nca`, with every window and the use of every sample.
 
@@ -233,6 +235,8 @@ def examine(
         As in `nca`.
     choices : Choices
         The rules.
+    second_peak_fold : float, default 2.0
+        Least rise above the lowest level since Tmax that is a second peak.
 
     Returns
     -------
@@ -244,6 +248,7 @@ def examine(
         windows=done.windows,
         start_rule=done.start_rule,
         samples=_sample_use(done),
+        second_peak=second_peak(done.samples, done.peak, second_peak_fold),
     )
 
 
@@ -428,8 +433,57 @@ def _curve(
     return lines, rule
 
 
+def slope_windows(
+    time: ArrayLike,
+    value: ArrayLike,
+    blq: ArrayLike | None = None,
+    *,
+    lloq: ArrayLike | None = None,
+    choices: Choices = USUAL,
+) -> SlopeWindows:
+    """Every window from which the terminal slope of each profile is chosen.
+
+    Parameters
+    ----------
+    time, value, blq, lloq, choices
+        As in `nca` and `examine`.
+
+    Returns
+    -------
+    SlopeWindows
+        Profiles x samples (in the order of their time, day 0 and later first).
+
+    Examples
+    --------
+    >>> found = slope_windows([0, 7, 10, 14, 21, 28], [0, 900, 700, 300, 100, 40])
+    >>> found.n[found.there].tolist(), found.n[found.chosen].tolist()
+    ([4.0, 3.0], [3.0])
+    """
+    done = _pass(time, value, blq, lloq, choices)
+    samples = done.samples
+    return terminal_slope.all_windows(
+        samples.time, samples.value, _slope_samples(samples, done.peak, choices), **_slope_choices(choices)
+    )
+
+
 def _terminal_slope(samples: Samples, peak: Peak, choices: Choices) -> TerminalSlope:
-    explicit = choices.lambda_z_window is not None or choices.lambda_z_points is not None
+    return terminal_slope.best_window(
+        samples.time, samples.value, _slope_samples(samples, peak, choices), peak.tlast,
+        **_slope_choices(choices),
+    )  # fmt: skip
+
+
+def _slope_choices(choices: Choices) -> dict[str, Any]:
+    return {
+        "min_points": choices.lambda_z_min_points,
+        "tolerance": choices.lambda_z_tolerance,
+        "slope_rule": choices.lambda_z_slope_rule,
+        "whole": choices.lambda_z_window is not None or choices.lambda_z_points is not None,
+    }
+
+
+def _slope_samples(samples: Samples, peak: Peak, choices: Choices) -> Flags:
+    """Samples that may lie on the terminal line."""
     if choices.lambda_z_window is not None:
         low, high = choices.lambda_z_window
         allowed = (samples.time >= low) & (samples.time <= high)
@@ -439,16 +493,7 @@ def _terminal_slope(samples: Samples, peak: Peak, choices: Choices) -> TerminalS
         allowed = samples.time >= peak.tmax[:, None]
     else:
         allowed = samples.time > peak.tmax[:, None]
-    return terminal_slope.best_window(
-        samples.time,
-        samples.value,
-        samples.quantifiable & allowed,
-        peak.tlast,
-        min_points=choices.lambda_z_min_points,
-        tolerance=choices.lambda_z_tolerance,
-        slope_rule=choices.lambda_z_slope_rule,
-        whole=explicit,
-    )
+    return samples.quantifiable & allowed
 
 
 def _ending(lines: Curve, peak: Peak, slope: TerminalSlope) -> Ending:

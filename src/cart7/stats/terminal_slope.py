@@ -75,17 +75,97 @@ def best_window(
     R-squared and counts only where no longer window is left.
     """
     fit = _all_windows(time, value, candidate)
-    start_here = candidate & (fit.n >= min_points)
+    race = _compete(fit, candidate, min_points, tolerance, slope_rule, whole=whole)
+    return _read_off(fit, time, candidate, tlast, race.winners, _reason(race))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SlopeWindows:
+    """Every candidate window, profiles x samples: the entry of a sample is the window that starts with it.
+
+    `there` marks the entries that are windows, `chosen` the one the slope comes from, `fate` says why
+    another was not. `rate` is minus the slope.
+    """
+
+    there: Flags
+    n: Floats
+    rate: Floats
+    r_squared: Floats
+    adj_r_squared: Floats
+    start: Floats
+    end: Floats
+    chosen: Flags
+    fate: NDArray[np.str_]
+
+
+def all_windows(
+    time: Floats,
+    value: Floats,
+    candidate: Flags,
+    *,
+    min_points: int = 3,
+    tolerance: float = 1e-4,
+    slope_rule: str = "negative-only",
+    whole: bool = False,
+) -> SlopeWindows:
+    """Every window that `best_window` chooses from, with what became of it.
+
+    Parameters
+    ----------
+    time, value, candidate, min_points, tolerance, slope_rule, whole
+        As in `best_window`.
+
+    Returns
+    -------
+    SlopeWindows
+    """
+    fit = _all_windows(time, value, candidate)
+    race = _compete(fit, candidate, min_points, tolerance, slope_rule, whole=whole)
+    first = np.argmax(race.winners, axis=1)[:, None]
+    chosen = race.winners & (np.arange(time.shape[1])[None, :] == first)
+    nobody: Flags = ~race.winners.any(axis=1, keepdims=True)
+    fate = np.select(
+        [~race.there | chosen, ~race.sound, ~race.falling, nobody, race.winners],
+        [
+            "",
+            "all values are equal",
+            "does not fall",
+            "a rising window fits better",
+            "as good, fewer samples",
+        ],
+        "another window fits better",
+    )
+    return SlopeWindows(
+        there=race.there, n=fit.n, rate=np.where(race.sound, -fit.slope, np.nan), r_squared=fit.r_squared,
+        adj_r_squared=fit.adj_r_squared, start=time, end=np.broadcast_to(fit.last_time[:, None], time.shape),
+        chosen=chosen, fate=fate,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Race:
+    """Windows that are there, that have a line, that fall, and those within the tolerance of the best."""
+
+    there: Flags
+    sound: Flags
+    falling: Flags
+    winners: Flags
+
+
+def _compete(
+    fit: "_Windows", candidate: Flags, min_points: int, tolerance: float, slope_rule: str, *, whole: bool
+) -> _Race:
+    there = candidate & (fit.n >= min_points)
     if whole:
-        start_here &= fit.n == count(candidate)[:, None]
-    sound = start_here & (fit.sxx > 0) & (fit.syy > 0)
+        there &= fit.n == count(candidate)[:, None]
+    sound = there & (fit.sxx > 0) & (fit.syy > 0)
     falling = sound & (fit.slope < 0)
     competing = falling if slope_rule == "negative-only" else sound
     scored = competing & (fit.n > 2)
     best = -lowest(np.where(scored, -fit.adj_r_squared, np.inf))[:, None]
-    chosen = falling & np.where(scored.any(axis=1, keepdims=True), scored, competing)
-    chosen &= (fit.adj_r_squared > best - tolerance) | (fit.n == 2)
-    return _read_off(fit, time, candidate, tlast, chosen, _reason(start_here, sound, chosen))
+    winners = falling & np.where(scored.any(axis=1, keepdims=True), scored, competing)
+    winners &= (fit.adj_r_squared > best - tolerance) | (fit.n == 2)
+    return _Race(there=there, sound=sound, falling=falling, winners=winners)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -134,9 +214,9 @@ def _from_the_end(values: Floats) -> Any:
     return np.cumsum(values[:, ::-1], axis=1)[:, ::-1]
 
 
-def _reason(start_here: Flags, sound: Flags, chosen: Flags) -> Any:
+def _reason(race: _Race) -> Any:
     return np.select(
-        [chosen.any(axis=1), ~start_here.any(axis=1), ~sound.any(axis=1)],
+        [race.winners.any(axis=1), ~race.there.any(axis=1), ~race.sound.any(axis=1)],
         ["", "too few quantifiable samples", "all values are equal"],
         "the best line does not fall",
     )
