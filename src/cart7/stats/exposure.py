@@ -349,7 +349,8 @@ def _pass(
     windows = tuple(
         partial_area.window_area(
             lines, ending, low, _visit(samples, low, high, choices.visit_tolerance),
-            wanted_end=high if choices.visit_end == "scaled" else None, tail=choices.tail, no_samples=no_samples, no_quant=no_quant,
+            wanted_end=high if choices.visit_end == "scaled" else None, tail=choices.tail,
+            no_samples=no_samples, no_quant=no_quant,
             has_area=has_area | (~no_quant & (lines.count > 1) & (lines.time[:, 0] <= low)),
         )
         for low, high in choices.windows
