@@ -123,7 +123,7 @@ def all_windows(
     race = _compete(fit, candidate, min_points, tolerance, slope_rule, whole=whole)
     first = np.argmax(race.winners, axis=1)[:, None]
     chosen = race.winners & (np.arange(time.shape[1])[None, :] == first)
-    nobody: Flags = ~race.winners.any(axis=1, keepdims=True)
+    nobody = count(race.winners)[:, None] == 0
     fate = np.select(
         [~race.there | chosen, ~race.sound, ~race.falling, nobody, race.winners],
         [
@@ -131,7 +131,7 @@ def all_windows(
             "all values are equal",
             "does not fall",
             "a rising window fits better",
-            "as good, fewer samples",
+            "as good, with fewer samples",
         ],
         "another window fits better",
     )
