@@ -80,7 +80,7 @@ def stated_units(profiles: pd.DataFrame) -> list[str]:
     return sorted(set(profiles["unit"].tolist()) - {""})
 
 
-def _unit_of(param: str, unit: pd.Series) -> str | pd.Series:
+def unit_of(param: str, unit: pd.Series) -> str | pd.Series:
     """Unit of a parameter, given the unit of the assay."""
     stated = unit.where(unit != "", "unit not stated")
     if param in _LEVELS:
@@ -105,11 +105,11 @@ def summary_units(summary: pd.DataFrame, profiles: pd.DataFrame) -> pd.Series:
     texts = pd.Series("", index=summary.index, dtype=object)
     for param in summary["param"].unique():
         mine = summary["param"] == param
-        texts[mine] = _unit_of(param, unit[mine])
+        texts[mine] = unit_of(param, unit[mine])
     return texts
 
 
-def _why_missing(param: str, profiles: pd.DataFrame) -> pd.Series:
+def why_missing(param: str, profiles: pd.DataFrame) -> pd.Series:
     """Why a parameter is missing in each profile."""
     note = profiles["note"]
     whole = note.str.startswith((*FAULTS, "NO_SAMPLES", "NO_QUANT"))
@@ -149,9 +149,9 @@ def profile_rows(
                 population=population,
                 subject_id=subject,
                 stats=[param],
-                units={param: _unit_of(param, profiles["unit"])},
+                units={param: unit_of(param, profiles["unit"])},
                 method=ways[int(in_window)] if param.startswith(("auc", "aumc", "mrt")) else "",
-                reasons={param: _why_missing(param, profiles)},
+                reasons={param: why_missing(param, profiles)},
             )
         )
     return blocks
@@ -176,7 +176,7 @@ def window_rows(
             population=population,
             subject_id=text_column(windows, "subject_id"),
             stats=[stat],
-            units={"auc_window": _unit_of("auc_window", behind["unit"]), WINDOW[2]: "%"},
+            units={"auc_window": unit_of("auc_window", behind["unit"]), WINDOW[2]: "%"},
             method=ways[1],
         )
         for stat in WINDOW
