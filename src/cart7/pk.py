@@ -1,23 +1,22 @@
 """Cellular kinetics: how far the CAR-T cells expand, how long they persist, and for whom.
 
-Here: the exposure parameters of each profile (`nca`), their summary by dose level (`exposure`),
-detection by visit and time to loss (`persistence`), time above a threshold (`time_above`), and exposure
-against dose and outcome (`dose_proportionality`, `exposure_response`, from stats). Not here: the
-trapezoids and slopes themselves (stats.exposure), baselines and windows (derive), drawing
-(report.figures_kinetics).
+Here: the exposure parameters of each profile (`nca`) with the windows its slope was chosen from
+(`slope_windows`), the slope with samples below the limit as censored (`terminal_slope_censored`), the
+expansion and contraction curve (`fit_kinetics`), summaries by dose level (`exposure`) and visit
+(`levels_by_visit`), detection by visit and time to loss (`persistence`), time above a threshold
+(`time_above`), and exposure against dose and outcome (`exposure_models`). Not here: the trapezoids, slopes
+and models themselves (stats), the rules and the shape of the results (`kinetics`), baselines and windows
+(derive), drawing (report.figures_kinetics).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Self, TypeAlias
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from cart7 import derive, results
-from cart7.kinetics import detection
+from cart7.kinetics import detection, flags, models, visits
 from cart7.kinetics.profiles import (
     Table,
     arranged,
@@ -27,341 +26,30 @@ from cart7.kinetics.profiles import (
     sample_table,
     set_aside,
     subject_frame,
-    text_column,
     window_frame,
     with_everybody,
 )
-from cart7.kinetics.rows import (
-    PPTESTCD,
-    WINDOW,
-    dimensions,
-    label_of,
-    profile_rows,
-    suffix,
-    summary_units,
-    window_rows,
+from cart7.kinetics.results import (
+    ExposureModelsResult,
+    ExposureResult,
+    NcaResult,
+    PersistenceResult,
+    SlopeWindowsResult,
+    TimeAboveResult,
+    VisitLevelsResult,
 )
-from cart7.kinetics.summary import DESCRIBED, exposure_by_group
-from cart7.results import EndpointResult
+from cart7.kinetics.rows import PPTESTCD
+from cart7.kinetics.rules import USUAL, BlqRules, FlagRules, LambdaZRules, NcaRules
+from cart7.kinetics.summary import exposure_by_group
 from cart7.stats import exposure as kernel
 from cart7.stats.exposure_models import dose_proportionality, exposure_response
-from cart7.stats.nca_choices import Choices
 
 __all__ = [
-    "PPTESTCD", "BlqRules", "ExposureResult", "LambdaZRules", "NcaResult", "NcaRules", "PersistenceResult",
-    "TimeAboveResult", "copies_to_cells", "dose_proportionality", "exposure", "exposure_response", "nca",
-    "persistence", "time_above",
+    "PPTESTCD", "BlqRules", "ExposureModelsResult", "ExposureResult", "FlagRules", "LambdaZRules",
+    "NcaResult", "NcaRules", "PersistenceResult", "SlopeWindowsResult", "TimeAboveResult",
+    "VisitLevelsResult", "copies_to_cells", "dose_proportionality", "exposure", "exposure_models",
+    "exposure_response", "levels_by_visit", "nca", "persistence", "slope_windows", "time_above",
 ]  # fmt: skip
-
-BlqRule: TypeAlias = Literal["keep", "drop", "half-lloq"] | float
-
-
-class BlqRules(BaseModel):
-    """What stands for a sample below the limit of quantification in areas.
-
-    Each rule is `"keep"` (as 0), `"drop"`, `"half-lloq"` or a number in the unit of the assay.
-
-    Parameters
-    ----------
-    first, middle, last : rule
-        Samples up to the first, between, and from the last quantifiable sample on.
-    before_tmax, after_tmax : rule, optional
-        Classes by Tmax instead (a sample at Tmax is after it); the one not given is `"keep"`.
-
-    Examples
-    --------
-    >>> BlqRules(middle="keep").middle
-    'keep'
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    first: BlqRule = "keep"
-    middle: BlqRule = "drop"
-    last: BlqRule = "keep"
-    before_tmax: BlqRule | None = None
-    after_tmax: BlqRule | None = None
-
-    @field_validator("*")
-    @classmethod
-    def _not_negative(cls, rule: BlqRule | None) -> BlqRule | None:
-        if isinstance(rule, float | int) and rule < 0:
-            raise ValueError(f"a value below the limit cannot be replaced by a negative number, got {rule}")
-        return rule
-
-    @model_validator(mode="after")
-    def _one_kind_of_class(self) -> Self:
-        by_tmax = self.before_tmax is not None or self.after_tmax is not None
-        if by_tmax and (self.first, self.middle, self.last) != ("keep", "drop", "keep"):
-            raise ValueError("give first, middle, last or before_tmax, after_tmax, not both")
-        return self
-
-
-class LambdaZRules(BaseModel):
-    """How the terminal slope is found.
-
-    Parameters
-    ----------
-    min_points : int
-        Fewest quantifiable samples on the line, at least 2.
-    include_tmax : bool
-        Whether the sample at Tmax may lie on it.
-    tolerance : float
-        Windows whose adjusted R-squared is within this of the best compete; most samples win.
-    slope_rule : {"negative-only", "any"}
-        Seek the best among falling windows, or among all (PKNCA).
-    window : (float, float), optional
-        Fit all quantifiable samples in this closed range of days instead.
-    points : tuple of float, optional
-        Fit the quantifiable samples at these days instead.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    min_points: int = Field(default=3, ge=2)
-    include_tmax: bool = False
-    tolerance: float = Field(default=1e-4, ge=0)
-    slope_rule: Literal["negative-only", "any"] = "negative-only"
-    window: tuple[float, float] | None = None
-    points: tuple[float, ...] | None = None
-
-    @model_validator(mode="after")
-    def _one_choice(self) -> Self:
-        if self.window is not None and self.points is not None:
-            raise ValueError("give window or points, not both")
-        if self.window is not None and not self.window[0] < self.window[1]:
-            raise ValueError(f"window must be (start, end) with start < end, got {self.window}")
-        return self
-
-
-class NcaRules(BaseModel):
-    """The choices of the statistical analysis plan that change kinetics numbers.
-
-    Parameters
-    ----------
-    auc_method : {"lin-up-log-down", "linear", "lin-log"}
-        Trapezoids.
-    windows : tuple of (start, end)
-        Windows of partial areas in days; `auc_window` is the first.
-    tail : {"auto", "stop", "triangle", "triangle-peer", "lambda-z-obs", "lambda-z-pred", "phoenix"}
-        What lies between the last quantifiable sample and the end of a window.
-    start : {"auto", "require-sample", "zero"}
-        Without a sample on day 0: the last one before moves there, else 0 is assumed; no area; 0 is assumed.
-    blq : BlqRules
-        Samples below the limit of quantification.
-    lambda_z : LambdaZRules
-        Terminal slope.
-    duplicates : {"error", "mean", "geo-mean", "max", "first"}
-        Several results at one time. With `error` the profile is not used.
-    tmax : {"first", "last"}
-        Which of equal maxima.
-    time : {"actual", "nominal"}
-        `day` or `nominal_day`.
-    infusion_no : int, optional
-        Only this infusion. None: every infusion in `nca`, the first in `exposure` and `persistence`.
-    quantile_type : {2, 6, 7}
-        Definition of quartiles (2 = SAS, 7 = R).
-    conf_level : float
-        Level of confidence intervals.
-
-    Examples
-    --------
-    >>> NcaRules(tail="stop").windows
-    ((0.0, 28.0),)
-    >>> NcaRules.pknca(auc_method="linear").start
-    'require-sample'
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    auc_method: Literal["lin-up-log-down", "linear", "lin-log"] = "lin-up-log-down"
-    windows: tuple[tuple[float, float], ...] = Field(default=((0.0, 28.0),), min_length=1)
-    tail: Literal["auto", "stop", "triangle", "triangle-peer", "lambda-z-obs", "lambda-z-pred", "phoenix"] = (
-        "auto"
-    )
-    start: Literal["auto", "require-sample", "zero"] = "auto"
-    blq: BlqRules = BlqRules()
-    lambda_z: LambdaZRules = LambdaZRules()
-    duplicates: Literal["error", "mean", "geo-mean", "max", "first"] = "error"
-    tmax: Literal["first", "last"] = "first"
-    time: Literal["actual", "nominal"] = "actual"
-    infusion_no: int | None = Field(default=None, ge=1)
-    quantile_type: Literal[2, 6, 7] = 2
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-
-    @field_validator("windows")
-    @classmethod
-    def _windows_run_forward(
-        cls, windows: tuple[tuple[float, float], ...]
-    ) -> tuple[tuple[float, float], ...]:
-        for start, end in windows:
-            if not 0 <= start < end:
-                raise ValueError(f"a window needs 0 <= start < end, got ({start:g}, {end:g})")
-        if len(set(windows)) < len(windows):
-            raise ValueError("a window stands twice")
-        return windows
-
-    @classmethod
-    def pknca(cls, **changes: Any) -> Self:
-        """Rules of R package PKNCA: a sample on day 0 is required, the best slope is sought among all."""
-        slope = _preset(LambdaZRules, changes.pop("lambda_z", None), slope_rule="any")
-        return cls(**{"start": "require-sample", **changes}, lambda_z=slope)
-
-    @classmethod
-    def noncompart(cls, **changes: Any) -> Self:
-        """Rules of R package NonCompart: BLQ is 0 everywhere, 0 on day 0, partial areas as in Phoenix."""
-        blq = _preset(BlqRules, changes.pop("blq", None), middle="keep")
-        return cls(**{"start": "zero", "tail": "phoenix", **changes}, blq=blq)
-
-    def choices(self) -> Choices:
-        """The rules as the array kernel takes them."""
-        blq = {f"blq_{name}": rule for name, rule in self.blq}
-        slope = {f"lambda_z_{name}": choice for name, choice in self.lambda_z}
-        plain = ("auc_method", "windows", "tail", "start", "duplicates", "tmax")
-        return Choices(**{name: getattr(self, name) for name in plain}, **blq, **slope)
-
-
-USUAL = NcaRules()
-
-
-def _preset(model: type[BaseModel], given: Any, **preset: Any) -> Any:
-    """The nested rules that were given, the preset where they are silent."""
-    if given is None:
-        return model(**preset)
-    rules = model.model_validate(given)
-    if isinstance(rules, BlqRules) and (rules.before_tmax is not None or rules.after_tmax is not None):
-        return rules
-    silent = {name: value for name, value in preset.items() if name not in rules.model_fields_set}
-    return rules.model_copy(update=silent)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NcaResult(EndpointResult):
-    """Exposure parameters of each profile.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        One row per profile: its keys, `unit`, the parameters (days, unit of the assay, their products) and
-        `note`, codes with their words separated by semicolons.
-    windows : DataFrame
-        One row per profile and window: keys, `start, end` (days), `value`, `status`,
-        `percent_beyond_tlast`, `start_rule`.
-    points : DataFrame
-        One row per row of the input: keys, `day, value, blq, in_auc, in_lambda_z, note`, and `lloq`, `unit`
-        where the input has them.
-    summary : DataFrame
-        Empty; see `exposure`.
-    """
-
-    title: ClassVar[str] = "Exposure parameters by profile"
-    figure: ClassVar[str] = "kinetics_spaghetti"
-    windows: pd.DataFrame = field(repr=False)
-    points: pd.DataFrame = field(repr=False)
-
-    def _long(self) -> list[pd.DataFrame]:
-        return [
-            *profile_rows(self.subjects, "pk.nca", self.population, _ways(self.rules)),
-            *window_rows(self.windows, self.subjects, self.population, _ways(self.rules)),
-        ]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TimeAboveResult(EndpointResult):
-    """Days at or above thresholds.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        One row per profile and threshold: keys, `threshold` (unit of the assay), `time_above` (days),
-        `note`, `unit`.
-    summary : DataFrame
-        Empty.
-    """
-
-    title: ClassVar[str] = "Time above threshold"
-
-    def _long(self) -> list[pd.DataFrame]:
-        rows = self.subjects
-        return [
-            results.long_rows(
-                rows, analysis="pk.time_above",
-                param="TAT" + dimensions(rows) + suffix(rows["threshold"]), population=self.population,
-                subject_id=text_column(rows, "subject_id"), stats=["threshold", "time_above"],
-                units={"threshold": rows["unit"].where(rows["unit"] != "", "unit not stated"),
-                       "time_above": "days"}, method=_ways(self.rules)[0],
-            )
-        ]  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExposureResult(EndpointResult):
-    """Exposure parameters summarised by group.
-
-    Attributes
-    ----------
-    summary : DataFrame
-        One row per `param` (a column of `subjects`), assay and group: `n` with a value, `n_missing`, means,
-        geometric mean with t interval, quartiles, range; `note` says why a number is missing.
-    subjects : DataFrame
-        The profiles behind it, and a row for each subject without one.
-    """
-
-    title: ClassVar[str] = "Exposure parameters"
-    figure: ClassVar[str] = "exposure_by_group"
-
-    def _long(self) -> list[pd.DataFrame]:
-        codes = self.summary["param"].map(PPTESTCD) + suffix(self.summary["assay"])
-        window = self.rules.windows[0] if isinstance(self.rules, NcaRules) else (0.0, 28.0)
-        in_window = self.summary["param"].isin(WINDOW)
-        unit = summary_units(self.summary, self.subjects)
-        summary = results.long_rows(
-            self.summary, analysis="pk.exposure", param=codes,
-            timepoint=in_window.map({True: label_of(*window), False: ""}), population=self.population,
-            group=self.summary["group"], stats=["n", "n_missing", *DESCRIBED],
-            units={name: unit for name in DESCRIBED if name not in ("geo_sd", "geo_cv_percent")}
-            | {"geo_cv_percent": "%"},
-            method={"geo_ci_low": "t interval of logs", "geo_ci_high": "t interval of logs"},
-        )  # fmt: skip
-        ways = _ways(self.rules)
-        return [summary, *profile_rows(self.subjects, "pk.exposure", self.population, ways, window=window)]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PersistenceResult(EndpointResult):
-    """Detection by visit, and the time to loss of each subject.
-
-    Attributes
-    ----------
-    summary : DataFrame
-        One row per assay, scheduled visit and group; `estimate` is the fraction quantifiable of the sampled.
-    subjects : DataFrame
-        One row per subject and assay: `time_low, time_high` bound the end (days), `event` is `LOSS`, `DEATH`,
-        `HSCT` or `CENSORED`, `cause` 1 for loss, 2 for a competing end, 0 censored. Loss lies in
-        (time_low, time_high]; a censored `time_high` is missing.
-    at_visit : DataFrame
-        One row per subject, assay and visit with a result: `quantifiable` 1 or 0.
-    """
-
-    title: ClassVar[str] = "Persistence"
-    figure: ClassVar[str] = "persistence_bars"
-    at_visit: pd.DataFrame = field(repr=False)
-
-    def _long(self) -> list[pd.DataFrame]:
-        counts = ["n_infused", "n_in_followup", "n_sampled", "n_quantifiable"]
-        exact = dict.fromkeys(("estimate", "ci_low", "ci_high"), detection.CLOPPER_PEARSON)
-        summary = results.long_rows(
-            self.summary, analysis="pk.persistence", param="PERSISTENCE" + suffix(self.summary["assay"]),
-            timepoint=self.summary["visit"], population=self.population, group=self.summary["group"],
-            stats=[*counts, "estimate", "ci_low", "ci_high"], method=exact,
-        )  # fmt: skip
-        subjects = results.long_rows(
-            self.subjects, analysis="pk.persistence", param="PERSISTENCE" + suffix(self.subjects["assay"]),
-            population=self.population, subject_id=self.subjects["subject_id"],
-            stats=["time_low", "time_high", "event", "cause"],
-            units={"time_low": "days", "time_high": "days"},
-        )  # fmt: skip
-        return [summary, subjects]
 
 
 def nca(kinetics: Table, *, rules: NcaRules = USUAL) -> NcaResult:
@@ -405,6 +93,50 @@ def nca(kinetics: Table, *, rules: NcaRules = USUAL) -> NcaResult:
     """
     samples = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
     return _analyse(samples, other_infusion(samples, rules.infusion_no), rules)
+
+
+def slope_windows(kinetics: Table, *, rules: NcaRules = USUAL) -> SlopeWindowsResult:
+    """Every window from which the terminal slope of a profile is chosen, and why the others were not.
+
+    Parameters
+    ----------
+    kinetics : DataFrame or sequence of KineticSample
+        As for `nca`.
+    rules : NcaRules
+        The choices; `lambda_z` says which windows compete and which wins.
+
+    Returns
+    -------
+    SlopeWindowsResult
+        A profile with fewer samples on the way down than `min_points` has no row.
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": "001", "day": [0, 7, 10, 14, 21, 28],
+    ...                         "value": [0, 900, 700, 300, 100, 40]})
+    >>> slope_windows(samples).subjects[["start", "n", "chosen"]].values.tolist()
+    [[10.0, 4, False], [14.0, 3, True]]
+    """
+    samples = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
+    unused = other_infusion(samples, rules.infusion_no)
+    mine = samples[unused == ""]
+    profiles = arranged(mine, _times(mine, rules))
+    found = kernel.slope_windows(**rectangles(mine, _times(mine, rules), profiles), choices=rules.choices())
+    number, _ = np.nonzero(found.there)
+    rate = found.rate[found.there]
+    half_life = np.log(2) / np.where(rate > 0, rate, np.nan)
+    start, end = found.start[found.there], found.end[found.there]
+    return SlopeWindowsResult(
+        subjects=profiles.keys.iloc[number].reset_index(drop=True).assign(
+            n=found.n[found.there].astype("int64"), start=start, end=end, lambda_z=rate, half_life=half_life,
+            r_squared=found.r_squared[found.there], adj_r_squared=found.adj_r_squared[found.there],
+            span_ratio=(end - start) / half_life, chosen=found.chosen[found.there],
+            note=found.fate[found.there].astype(object),
+        ),
+        summary=pd.DataFrame(),
+        excluded=results.excluded_rows(_named(samples)[unused != ""], "kinetics", unused[unused != ""]),
+        rules=rules,
+    )  # fmt: skip
 
 
 def time_above(
@@ -517,6 +249,61 @@ def exposure(
     )
 
 
+def levels_by_visit(
+    kinetics: Table,
+    subjects: Table,
+    *,
+    by: str | None = "dose_level",
+    rules: NcaRules = USUAL,
+) -> VisitLevelsResult:
+    """Levels of the cells at each scheduled visit, by group.
+
+    Parameters
+    ----------
+    kinetics : DataFrame or sequence of KineticSample
+        As for `persistence`, with `nominal_label` or `nominal_day`. Unscheduled samples have no visit.
+    subjects : DataFrame or sequence of Subject
+        Who counts: a subject without a result counts in `n_missing`.
+    by : str or None
+        Column of `subjects` that makes the groups; `ALL` comes last.
+    rules : NcaRules
+        The choices (`quantile_type`, `conf_level`); the first infusion unless `infusion_no` says otherwise.
+
+    Returns
+    -------
+    VisitLevelsResult
+        Of several samples of a visit the one nearest to its day counts, the others are in `.excluded`.
+
+    Notes
+    -----
+    A sample below the limit is LLOQ/2 in the geometric mean and its interval, 0 in the other statistics;
+    `n_blq` says how many there are. Where most are below the limit read `persistence` instead.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"subject_id": ["001", "002"]})
+    >>> samples = pd.DataFrame({"subject_id": ["001", "002"], "day": 14.0, "nominal_day": 14,
+    ...                         "value": [400.0, None], "blq": [None, "BLQ"], "lloq": 50.0})
+    >>> found = levels_by_visit(samples, people, by=None).summary.iloc[0]
+    >>> f"{found['visit']}: {found['n']}, {found['n_blq']} below, geometric mean {found['geo_mean']:.0f}"
+    'D14: 2, 1 below, geometric mean 100'
+    """
+    people = derive.subject_table(subjects)
+    samples = _dated_samples(kinetics, people, rules)
+    profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
+    at_visit, aside = visits.results_of_visits(samples, profiles.points, profiles.excluded)
+    return VisitLevelsResult(
+        subjects=at_visit.drop(columns=["row", "apart"]),
+        summary=visits.by_visit(
+            at_visit, people, by, conf_level=rules.conf_level, quantile_type=rules.quantile_type
+        ),
+        lloq=visits.limits(at_visit),
+        excluded=results.concat([profiles.excluded, aside], results.EXCLUDED_COLUMNS),
+        rules=rules,
+        population=derive.population(people),
+    )
+
+
 def persistence(
     kinetics: Table,
     subjects: Table,
@@ -573,6 +360,89 @@ def persistence(
             at_visit, people, detection.followed_to(people, happened, samples), by, rules.conf_level
         ),
         at_visit=at_visit,
+        excluded=profiles.excluded,
+        rules=rules,
+        population=derive.population(people),
+    )
+
+
+def exposure_models(
+    kinetics: Table,
+    subjects: Table,
+    outcomes: pd.DataFrame | None = None,
+    *,
+    doses: Mapping[str, str] | None = None,
+    params: Sequence[str] = ("cmax", "auc_window"),
+    dose_conf_level: float = 0.90,
+    limits: tuple[float, float] = (0.80, 1.25),
+    dose_words: Mapping[str, str] | None = None,
+    rules: NcaRules = USUAL,
+) -> ExposureModelsResult:
+    """Exposure against planned and received dose, and against outcomes, for every assay.
+
+    Parameters
+    ----------
+    kinetics : DataFrame or sequence of KineticSample
+        As for `exposure`.
+    subjects : DataFrame or sequence of Subject
+        Who counts, with a column per dose (any unit, above 0).
+    outcomes : DataFrame, optional
+        `subject_id`, `outcome` (its name) and `value`: 0 and 1, or ordered grades; missing where not known.
+    doses : mapping, optional
+        Name of each dose and its column in `subjects`; `{"planned": "dose_level"}` by default. Add
+        `{"received": ...}` for the cells actually given (`dose.cell_dose`).
+    params : sequence of str
+        Columns of `nca`'s `.subjects`.
+    dose_conf_level : float
+        Level of the interval of the slope on dose.
+    limits : (float, float)
+        Acceptable ratio of dose-normalised exposures (Smith).
+    dose_words : mapping, optional
+        What each dose is, in words, for figures.
+    rules : NcaRules
+        The choices; the first infusion unless `infusion_no` says otherwise. `conf_level` is that of the
+        ratios of geometric means.
+
+    Returns
+    -------
+    ExposureModelsResult
+
+    Raises
+    ------
+    DataError
+        Every dose column that is absent, and every dose that is not a number above 0.
+    ValueError
+        When `params` names no parameter.
+
+    Notes
+    -----
+    With an exposure of 0 (a subject whose cells were never quantifiable) there is no logarithm: models that
+    need it are missing with that reason, rank statistics stand. They are never computed on the rest.
+
+    Examples
+    --------
+    >>> people = pd.DataFrame({"subject_id": ["1", "2", "3", "4"], "dose_level": [1.0, 1.0, 2.0, 2.0]})
+    >>> samples = pd.DataFrame({"subject_id": ["1", "2", "3", "4"], "day": 10.0,
+    ...                         "value": [100.0, 140.0, 210.0, 270.0]})
+    >>> found = exposure_models(samples, people, params=["cmax"]).summary.iloc[0]
+    >>> f"slope {found['slope']:.2f}: {found['conclusion']}"
+    'slope 1.01: inconclusive'
+    """
+    wanted = {"planned": "dose_level"} if doses is None else dict(doses)
+    unknown = [param for param in params if param not in PPTESTCD]
+    if unknown:
+        raise ValueError(f"params must name parameters of nca ({', '.join(PPTESTCD)}), got {unknown}")
+    people = models.dose_columns(derive.subject_table(subjects), wanted)
+    samples = _dated_samples(kinetics, people, rules)
+    profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
+    values = models.exposures(profiles.subjects, people, params, wanted)
+    seen = models.outcome_table(outcomes)
+    return ExposureModelsResult(
+        subjects=values,
+        summary=models.against_dose(values, wanted, conf_level=dose_conf_level, limits=limits),
+        associations=models.against_outcome(values, seen, conf_level=rules.conf_level),
+        outcomes=seen,
+        dose_words=dict(dose_words or {}),
         excluded=profiles.excluded,
         rules=rules,
         population=derive.population(people),
@@ -636,11 +506,8 @@ def _dated_samples(kinetics: Table, people: pd.DataFrame, rules: NcaRules) -> pd
     return derive.with_day(sample_table(kinetics, needs=needs), people, date="sample_date")
 
 
-def _ways(rules: BaseModel | None) -> tuple[str, str]:
-    """How areas were obtained, and how areas of windows."""
-    if not isinstance(rules, NcaRules):
-        return "", ""
-    return rules.auc_method, f"{rules.auc_method}, tail {rules.tail}"
+def _named(samples: pd.DataFrame) -> pd.DataFrame:
+    return samples if "subject_id" in samples.columns else samples.assign(subject_id="")
 
 
 def _needs(rules: NcaRules, *more: str) -> tuple[str, ...]:
@@ -656,7 +523,11 @@ def _analyse(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> NcaRe
     mine = samples[unused == ""]
     time = _times(mine, rules)
     profiles = arranged(mine, time)
-    found = kernel.examine(**rectangles(mine, time, profiles), choices=rules.choices())
+    fold = rules.flags.second_peak_fold
+    found = kernel.examine(
+        **rectangles(mine, time, profiles), choices=rules.choices(),
+        second_peak_fold=np.inf if fold is None else fold,
+    )  # fmt: skip
     subjects = subject_frame(profiles, found)
     points = point_frame(samples, unused, time, profiles, found, subjects["note"])
     return NcaResult(
@@ -664,6 +535,7 @@ def _analyse(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> NcaRe
         summary=pd.DataFrame(),
         windows=window_frame(profiles, found, subjects, rules.windows),
         points=points,
+        flags=flags.flag_frame(profiles, found, subjects, time, rules),
         excluded=set_aside(samples, unused, points["note"]),
         rules=rules,
     )

@@ -13,7 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cart7 import derive, records
-from cart7.kinetics.profiles import FATES, KEYS, number_column, text_column
+from cart7.kinetics import visits
+from cart7.kinetics.profiles import KEYS, text_column
 from cart7.stats import proportions
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
@@ -27,22 +28,16 @@ VISIT_COUNTS = (
 
 def results_at_visits(samples: pd.DataFrame, points: pd.DataFrame, lost: pd.DataFrame) -> pd.DataFrame:
     """One row per subject, assay and scheduled visit with a usable result."""
-    gone = set(lost.loc[lost["reason"] != FATES["before day 0"], "row"].tolist())
-    label = text_column(samples, "nominal_label")
-    nominal = number_column(samples, "nominal_day")
-    names = [word or ("" if np.isnan(day) else f"D{day:g}") for word, day in zip(label, nominal, strict=True)]
-    visit = pd.Series(names, index=samples.index, dtype=object)
-    scheduled = (text_column(samples, "unscheduled") != "Y") & (visit != "") & (visit != "UNS")
-    taken = scheduled & ~samples["row"].isin(gone)
+    at = visits.scheduled(samples)
     found = pd.DataFrame(
         {
             "subject_id": samples["subject_id"],
             "assay": text_column(samples, "assay"),
-            "visit": visit,
-            "nominal_day": nominal.groupby(visit).transform("min"),
+            "visit": at["visit"],
+            "nominal_day": at["nominal_day"],
             "quantifiable": (points["blq"] == "").astype("int64"),
         }
-    )[taken]
+    )[(at["visit"] != "") & visits.usable(samples, lost)]
     keys = ["subject_id", "assay", "visit", "nominal_day"]
     best = found.groupby(keys, dropna=False, sort=False)["quantifiable"].max().reset_index()
     return best.sort_values(["assay", "nominal_day"], kind="stable").reset_index(drop=True)

@@ -167,6 +167,7 @@ def window_frame(
             profiles.keys.assign(
                 start=start, end=end, value=area.value, status=status.astype(object),
                 percent_beyond_tlast=area.percent_beyond_tlast, start_rule=subjects["auc_window_start_rule"],
+                actual_end=area.end,
             )
         )  # fmt: skip
     return pd.concat(blocks).sort_index(kind="stable").reset_index(drop=True)

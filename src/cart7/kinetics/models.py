@@ -1,0 +1,153 @@
+"""Exposure against dose and against outcome, table by table.
+
+Here: which values of which assay are set against which dose and which outcome, and the models as rows.
+Not here: the models (stats.exposure_models), the exposures (`pk`).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from cart7 import records
+from cart7.errors import DataError, Problem
+from cart7.kinetics.profiles import assays_of, one_assay
+from cart7.stats import exposure_models
+from cart7.stats.exposure_models import DoseProportionality, ExposureResponse
+
+DOSE_STATS = tuple(DoseProportionality.__slots__)
+OUTCOME_STATS = tuple(name for name in ExposureResponse.__slots__ if name != "note")
+_NEEDS_LOGS = (
+    "gm_ratio", "ci_low", "ci_high", "welch_df", "welch_p_value", "pooled_ci_low", "pooled_ci_high",
+    "firth_slope", "firth_std_err", "firth_intercept",
+)  # fmt: skip
+_A_ZERO = "a value is 0: no model of logarithms"
+
+
+def exposures(
+    profiles: pd.DataFrame, people: pd.DataFrame, params: Sequence[str], doses: Mapping[str, str]
+) -> pd.DataFrame:
+    """One row per subject, assay and parameter, with a column per dose."""
+    amounts = {f"dose_{label}": people[column].to_numpy() for label, column in doses.items()}
+    blocks = []
+    for assay in assays_of(profiles):
+        mine = one_assay(profiles, assay).set_index("subject_id").reindex(people["subject_id"])
+        for param in params:
+            values = mine[param].to_numpy(dtype=float)
+            blocks.append(
+                pd.DataFrame(
+                    {"subject_id": people["subject_id"].to_numpy(), "assay": assay, "param": param,
+                     "value": values, "unit": mine["unit"].fillna("").to_numpy(), **amounts,
+                     "note": np.where(np.isnan(values), mine["note"].fillna("no kinetic sample"), "")}
+                )
+            )  # fmt: skip
+    return pd.concat(blocks, ignore_index=True)
+
+
+def dose_columns(people: pd.DataFrame, doses: Mapping[str, str]) -> pd.DataFrame:
+    """The subjects with their doses as numbers; every dose column that is absent or holds words is told."""
+    problems, checked = [], people.copy()
+    for label, column in doses.items():
+        if column not in people.columns:
+            problems.append(
+                Problem(table="subjects", column=column, rule="MISSING-COLUMN",
+                        message=f"no such column, wanted as the {label} dose")
+            )  # fmt: skip
+            continue
+        numbers = pd.to_numeric(people[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+        wrong = people[column].notna().to_numpy() & ~((numbers > 0) & np.isfinite(numbers))
+        problems += [
+            Problem(table="subjects", row=int(row) + 1, column=column, value=people[column].iloc[row],
+                    rule="DOSE-RANGE", message="a dose is a number above 0",
+                    subject_id=people["subject_id"].iloc[row])
+            for row in np.flatnonzero(wrong)
+        ]  # fmt: skip
+        checked[column] = numbers
+    if problems:
+        raise DataError(problems)
+    return checked
+
+
+def outcome_table(outcomes: pd.DataFrame | None) -> pd.DataFrame:
+    """Outcomes as `subject_id`, `outcome`, `value`; a value that is no number, or stands twice, is told."""
+    if outcomes is None:
+        return pd.DataFrame({"subject_id": pd.Series(dtype=object), "outcome": pd.Series(dtype=object),
+                             "value": pd.Series(dtype="float64")})  # fmt: skip
+    table = records.to_frame(outcomes, "subjects", needs=("outcome", "value"))
+    numbers = pd.to_numeric(table["value"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    words = table["value"].notna().to_numpy() & ~np.isfinite(numbers)
+    twice = table.duplicated(["subject_id", "outcome"]).to_numpy()
+    problems = [
+        Problem(table="outcomes", row=int(table["row"].iloc[at]), column=column, rule=rule, message=message,
+                value=table[column].iloc[at], subject_id=table["subject_id"].iloc[at])
+        for where, column, rule, message in (
+            (words, "value", "NOT-A-NUMBER", "an outcome is a number"),
+            (twice, "outcome", "D02-SAME-KEY", "this outcome of the subject stands twice"),
+        )
+        for at in np.flatnonzero(where)
+    ]  # fmt: skip
+    if problems:
+        raise DataError(problems)
+    named = table.assign(value=numbers, outcome=table["outcome"].astype(str))
+    return named[["subject_id", "outcome", "value"]].reset_index(drop=True)
+
+
+def against_dose(
+    values: pd.DataFrame, doses: Mapping[str, str], *, conf_level: float, limits: tuple[float, float]
+) -> pd.DataFrame:
+    """The power model of every parameter, assay and dose."""
+    rows = []
+    for (assay, param), mine in values.groupby(["assay", "param"], sort=False):
+        for label in doses:
+            level, dose = mine["value"].to_numpy(dtype=float), mine[f"dose_{label}"].to_numpy(dtype=float)
+            zero = bool(((level == 0) & ~np.isnan(dose)).any())
+            found = asdict(
+                exposure_models.dose_proportionality(
+                    level[:0] if zero else level, dose[:0] if zero else dose, conf_level=conf_level,
+                    limits=limits,
+                )
+            )  # fmt: skip
+            if zero:
+                found["n"] = int((~np.isnan(level) & ~np.isnan(dose)).sum())
+            note = _A_ZERO if zero else _too_few(found)
+            rows.append({"assay": assay, "param": param, "dose": label, **found, "note": note})
+    return pd.DataFrame(rows, columns=["assay", "param", "dose", *DOSE_STATS, "note"])
+
+
+def _too_few(found: Mapping[str, float]) -> str:
+    """Why the model is incomplete; empty when it is not."""
+    if found["n"] == 0:
+        return "no subject with an exposure and a dose"
+    if not found["dose_ratio"] > 1:
+        return "all have the same dose: no slope"
+    return "two subjects: no interval" if found["n"] == 2 else ""
+
+
+def against_outcome(values: pd.DataFrame, outcomes: pd.DataFrame, *, conf_level: float) -> pd.DataFrame:
+    """The association of every parameter and assay with every outcome."""
+    rows = []
+    for (assay, param), mine in values.groupby(["assay", "param"], sort=False):
+        level = mine.set_index("subject_id")["value"]
+        for outcome, theirs in outcomes.groupby("outcome", sort=False):
+            seen = theirs.set_index("subject_id")["value"].reindex(level.index)
+            row = {"assay": assay, "param": param, "outcome": outcome}
+            rows.append(row | _association(level.to_numpy(), seen.to_numpy(), conf_level))
+    columns = ["assay", "param", "outcome", *OUTCOME_STATS, "note"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "int64"})
+
+
+def _association(level: np.ndarray, outcome: np.ndarray, conf_level: float) -> dict[str, object]:
+    """Ranks do not need logarithms: they stand where a value is 0."""
+    known = ~np.isnan(level) & ~np.isnan(outcome)
+    zero = bool((level[known] == 0).any())
+    # exp keeps the order, so every rank statistic is that of the exposures themselves.
+    order = np.searchsorted(np.unique(level[known]), level) + 1.0
+    numbers = np.where(np.isnan(level), np.nan, order) if zero else level
+    found = asdict(exposure_models.exposure_response(numbers, outcome, conf_level=conf_level))
+    if zero:
+        found |= dict.fromkeys(_NEEDS_LOGS, np.nan)
+        found["note"] = "; ".join(filter(None, (_A_ZERO, found["note"])))
+    if not known.any():
+        found["note"] = "no subject with an exposure and an outcome"
+    return found
