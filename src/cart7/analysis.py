@@ -29,8 +29,8 @@ COUNTS = ("n_enrolled", "n_not_infused", "n_infused", "n_dlt_evaluable", "n_dlt"
 
 ENDPOINTS = (
     "cell_dose", "dlt", "ae_overview", "ae_by_term", "ae_rates", "special_interest", "icaht",
-    "nca", "exposure", "persistence", "pd", "depletion", "response", "best_response",
-    "time_to_event", "hsct_incidence", "ada", "ada_rates", "rp2d",
+    "nca", "exposure", "kinetic_levels", "persistence", "pd", "depletion", "response", "best_response",
+    "time_to_event", "hsct_incidence", "ada", "ada_rates", "exposure_models", "rp2d",
 )  # fmt: skip
 
 
@@ -47,9 +47,10 @@ class Analysis:
     accounting : DataFrame
         Subjects by group: enrolled, infused, evaluable, and the events of their course.
     cell_dose, dlt, ae_overview, ae_by_term, ae_rates, special_interest, icaht, nca, exposure,
-    persistence, pd, depletion, response, best_response, time_to_event, hsct_incidence, ada,
-    ada_rates, rp2d
-        The results of the rooms (`icaht`: the subjects of `icaht_result`; `depletion`: by parameter).
+    kinetic_levels, persistence, pd, depletion, response, best_response, time_to_event, hsct_incidence,
+    ada, ada_rates, exposure_models, rp2d
+        The results of the rooms (`icaht`: the subjects of `icaht_result`; `depletion`: by parameter;
+        `exposure_models`: against planned and received dose, response by visit, CRS and ICANS grade).
     course : DataFrame
         Per infused subject: group, last day, and the first day of each event, in days since infusion.
     not_collected : dict
@@ -82,6 +83,7 @@ class Analysis:
     icaht_result: Any = field(repr=False, default=None)
     nca: Any = field(repr=False, default=None)
     exposure: Any = field(repr=False, default=None)
+    kinetic_levels: Any = field(repr=False, default=None)
     persistence: Any = field(repr=False, default=None)
     pd: Any = field(repr=False, default=None)
     depletion: Any = field(repr=False, default=None)
@@ -91,6 +93,7 @@ class Analysis:
     hsct_incidence: Any = field(repr=False, default=None)
     ada: Any = field(repr=False, default=None)
     ada_rates: Any = field(repr=False, default=None)
+    exposure_models: Any = field(repr=False, default=None)
     rp2d: Any = field(repr=False, default=None)
 
     def to_frame(self) -> DataFrame:
@@ -153,6 +156,7 @@ def analyse(
     _kinetics(desk)
     _cells(desk)
     _efficacy(desk)
+    _models(desk)
     _recommendation(desk)
     if desk.problems:
         raise DataError(list(dict.fromkeys(desk.problems)))
@@ -298,6 +302,11 @@ def _kinetics(desk: _Desk) -> None:
         tables=["kinetics"],
     )
     desk.take(
+        "kinetic_levels",
+        lambda: pk.levels_by_visit(desk.study.kinetics, infused, by=by, rules=plan.pk),
+        tables=["kinetics"],
+    )
+    desk.take(
         "persistence",
         lambda: pk.persistence(desk.study.kinetics, infused, desk.events, by=by, rules=plan.pk),
         tables=["kinetics"],
@@ -398,6 +407,47 @@ def _hsct_incidence(desk: _Desk, events: DataFrame | None, responses: DataFrame 
     timed = survival.time_to_event(desk.infused, events, responses, endpoint="PFS", rules=rules).subjects
     timed = timed[timed["time"].notna()]
     return survival.cumulative_incidence(timed["time"], timed["cause"], variance="aalen")
+
+
+def _models(desk: _Desk) -> None:
+    desk.take(
+        "exposure_models",
+        lambda: pk.exposure_models(
+            desk.study.kinetics, _with_received_dose(desk), _outcomes(desk), rules=desk.plan.pk
+        ),
+        tables=["kinetics"],
+    )
+
+
+def _with_received_dose(desk: _Desk) -> DataFrame:
+    """The infused subjects with the dose of their first infusion, from the bags where those are there."""
+    if "cell_dose" not in desk.done:
+        return desk.infused
+    given = desk.done["cell_dose"].subjects
+    first = given[given["infusion_no"] == 1].set_index("subject_id")["dose_1e6_kg"]
+    return desk.infused.assign(actual_dose_1e6_kg=desk.infused["subject_id"].map(first).astype("float64"))
+
+
+def _outcomes(desk: _Desk) -> DataFrame:
+    """What exposure is set against: response by visit, and the highest grade of CRS and of ICANS."""
+    blocks = []
+    people = desk.infused["subject_id"]
+    if "response" in desk.done:
+        rows = desk.done["response"].subjects
+        rows = rows[(rows["strategy"] == RP2D_STRATEGY) & rows["subject_id"].isin(people)]
+        blocks.append(
+            DataFrame({"subject_id": rows["subject_id"], "outcome": "Response at " + rows["visit"],
+                       "value": rows["responder"]})
+        )  # fmt: skip
+    if "special_interest" in desk.done:
+        episodes = desk.done["special_interest"].subjects
+        for syndrome in ("CRS", "ICANS"):
+            mine = episodes[episodes["category"] == syndrome].set_index("subject_id")["max_grade"]
+            grade = people.map(mine).where(people.isin(mine.index), 0.0)
+            blocks.append(
+                DataFrame({"subject_id": people, "outcome": f"{syndrome}, highest grade", "value": grade})
+            )
+    return results.concat(blocks, ("subject_id", "outcome", "value"))
 
 
 def _recommendation(desk: _Desk) -> None:

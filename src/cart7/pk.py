@@ -389,8 +389,9 @@ def exposure_models(
     outcomes : DataFrame, optional
         `subject_id`, `outcome` (its name) and `value`: 0 and 1, or ordered grades; missing where not known.
     doses : mapping, optional
-        Name of each dose and its column in `subjects`; `{"planned": "dose_level"}` by default. Add
-        `{"received": ...}` for the cells actually given (`dose.cell_dose`).
+        Name of each dose and its column in `subjects`. By default `planned` (`planned_dose_1e6_kg`) and
+        `received` (`actual_dose_1e6_kg`, as `dose.cell_dose` computes it from the bags) where they are
+        there, else `level` (`dose_level`).
     params : sequence of str
         Columns of `nca`'s `.subjects`.
     dose_conf_level : float
@@ -398,7 +399,7 @@ def exposure_models(
     limits : (float, float)
         Acceptable ratio of dose-normalised exposures (Smith).
     dose_words : mapping, optional
-        What each dose is, in words, for figures.
+        What each dose is, in words, with its unit, for figures.
     rules : NcaRules
         The choices; the first infusion unless `infusion_no` says otherwise. `conf_level` is that of the
         ratios of geometric means.
@@ -410,7 +411,8 @@ def exposure_models(
     Raises
     ------
     DataError
-        Every dose column that is absent, and every dose that is not a number above 0.
+        Every dose column that is absent, every dose or outcome that is no number, every outcome of a
+        subject that stands twice.
     ValueError
         When `params` names no parameter.
 
@@ -428,21 +430,22 @@ def exposure_models(
     >>> f"slope {found['slope']:.2f}: {found['conclusion']}"
     'slope 1.01: inconclusive'
     """
-    wanted = {"planned": "dose_level"} if doses is None else dict(doses)
+    people = derive.subject_table(subjects)
+    wanted = models.usual_doses(people) if doses is None else dict(doses)
     unknown = [param for param in params if param not in PPTESTCD]
     if unknown:
         raise ValueError(f"params must name parameters of nca ({', '.join(PPTESTCD)}), got {unknown}")
-    people = models.dose_columns(derive.subject_table(subjects), wanted)
+    given = models.amounts(people, wanted)
     samples = _dated_samples(kinetics, people, rules)
     profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
-    values = models.exposures(profiles.subjects, people, params, wanted)
+    values = models.exposures(profiles.subjects, people, params, given)
     seen = models.outcome_table(outcomes)
     return ExposureModelsResult(
         subjects=values,
         summary=models.against_dose(values, wanted, conf_level=dose_conf_level, limits=limits),
         associations=models.against_outcome(values, seen, conf_level=rules.conf_level),
         outcomes=seen,
-        dose_words=dict(dose_words or {}),
+        dose_words={label: (dose_words or models.USUAL_WORDS).get(label, label) for label in wanted},
         excluded=profiles.excluded,
         rules=rules,
         population=derive.population(people),

@@ -16,6 +16,12 @@ from cart7.kinetics.profiles import assays_of, one_assay
 from cart7.stats import exposure_models
 from cart7.stats.exposure_models import DoseProportionality, ExposureResponse
 
+USUAL_DOSES = {"planned": "planned_dose_1e6_kg", "received": "actual_dose_1e6_kg"}
+USUAL_WORDS = {
+    "planned": "Planned dose (10⁶ viable CAR+ cells/kg)",
+    "received": "Received dose (10⁶ viable CAR+ cells/kg)",
+    "level": "Dose level",
+}
 DOSE_STATS = tuple(DoseProportionality.__slots__)
 OUTCOME_STATS = tuple(name for name in ExposureResponse.__slots__ if name != "note")
 _NEEDS_LOGS = (
@@ -25,29 +31,15 @@ _NEEDS_LOGS = (
 _A_ZERO = "a value is 0: no model of logarithms"
 
 
-def exposures(
-    profiles: pd.DataFrame, people: pd.DataFrame, params: Sequence[str], doses: Mapping[str, str]
-) -> pd.DataFrame:
-    """One row per subject, assay and parameter, with a column per dose."""
-    amounts = {f"dose_{label}": people[column].to_numpy() for label, column in doses.items()}
-    blocks = []
-    for assay in assays_of(profiles):
-        mine = one_assay(profiles, assay).set_index("subject_id").reindex(people["subject_id"])
-        for param in params:
-            values = mine[param].to_numpy(dtype=float)
-            blocks.append(
-                pd.DataFrame(
-                    {"subject_id": people["subject_id"].to_numpy(), "assay": assay, "param": param,
-                     "value": values, "unit": mine["unit"].fillna("").to_numpy(), **amounts,
-                     "note": np.where(np.isnan(values), mine["note"].fillna("no kinetic sample"), "")}
-                )
-            )  # fmt: skip
-    return pd.concat(blocks, ignore_index=True)
+def usual_doses(people: pd.DataFrame) -> dict[str, str]:
+    """Planned and received dose per kg where the subjects have them, else the dose level."""
+    there = {label: column for label, column in USUAL_DOSES.items() if column in people.columns}
+    return there or ({"level": "dose_level"} if "dose_level" in people.columns else {})
 
 
-def dose_columns(people: pd.DataFrame, doses: Mapping[str, str]) -> pd.DataFrame:
-    """The subjects with their doses as numbers; every dose column that is absent or holds words is told."""
-    problems, checked = [], people.copy()
+def amounts(people: pd.DataFrame, doses: Mapping[str, str]) -> pd.DataFrame:
+    """The doses as numbers, a column each; every dose column that is absent or holds words is told."""
+    problems, found = [], pd.DataFrame(index=people.index)
     for label, column in doses.items():
         if column not in people.columns:
             problems.append(
@@ -56,17 +48,49 @@ def dose_columns(people: pd.DataFrame, doses: Mapping[str, str]) -> pd.DataFrame
             )  # fmt: skip
             continue
         numbers = pd.to_numeric(people[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        wrong = people[column].notna().to_numpy() & ~((numbers > 0) & np.isfinite(numbers))
+        words = people[column].notna().to_numpy() & ~np.isfinite(numbers)
         problems += [
             Problem(table="subjects", row=int(row) + 1, column=column, value=people[column].iloc[row],
-                    rule="DOSE-RANGE", message="a dose is a number above 0",
+                    rule="NOT-A-NUMBER", message="a dose is a number",
                     subject_id=people["subject_id"].iloc[row])
-            for row in np.flatnonzero(wrong)
+            for row in np.flatnonzero(words)
         ]  # fmt: skip
-        checked[column] = numbers
+        found[f"dose_{label}"] = numbers
     if problems:
         raise DataError(problems)
-    return checked
+    return found
+
+
+def exposures(
+    profiles: pd.DataFrame, people: pd.DataFrame, params: Sequence[str], doses: pd.DataFrame
+) -> pd.DataFrame:
+    """One row per subject, assay and parameter, with a column per dose.
+
+    A dose that is not above 0 has no logarithm: it is missing, and the note says so.
+    """
+    usable = doses.where(doses > 0)
+    no_log = (doses.notna() & usable.isna()).any(axis=1).to_numpy()
+    blocks = []
+    for assay in assays_of(profiles):
+        mine = one_assay(profiles, assay).set_index("subject_id").reindex(people["subject_id"])
+        for param in params:
+            values = mine[param].to_numpy(dtype=float)
+            why = np.where(np.isnan(values), mine["note"].fillna("no kinetic sample"), "").astype(object)
+            remark = np.where(no_log, "a dose is not above 0: left out", "").astype(object)
+            blocks.append(
+                pd.DataFrame(
+                    {
+                        "subject_id": people["subject_id"].to_numpy(),
+                        "assay": assay,
+                        "param": param,
+                        "value": values,
+                        "unit": mine["unit"].fillna("").to_numpy(),
+                        **{name: usable[name].to_numpy() for name in usable.columns},
+                        "note": ["; ".join(filter(None, words)) for words in zip(why, remark, strict=True)],
+                    }
+                )
+            )
+    return pd.concat(blocks, ignore_index=True)
 
 
 def outcome_table(outcomes: pd.DataFrame | None) -> pd.DataFrame:

@@ -4,6 +4,7 @@ Here: the shape of each result, its title and figure, and how it unfolds into th
 a result is made (`pk`), codes and units of the parameters (`rows`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from cart7 import results
-from cart7.kinetics import detection, flags, models, visits
+from cart7.kinetics import detection, flags, models, pp, visits
 from cart7.kinetics.profiles import KEYS, text_column
 from cart7.kinetics.rows import (
     PPTESTCD,
@@ -74,6 +75,35 @@ class NcaResult(EndpointResult):
         keys = self.subjects[[name for name in KEYS if name in self.subjects.columns]]
         flagged = flags.words_of(self.flags, keys, param, timepoint) != ""
         return self.subjects[param].notna() & ~flagged
+
+    def to_pp(
+        self, *, study_id: str = "", specimen: str = "", reference: Mapping[str, str] | None = None
+    ) -> pd.DataFrame:
+        """Rows of SDTM domain PP, one per profile and parameter and one per window.
+
+        Parameters
+        ----------
+        study_id, specimen : str
+            STUDYID and PPSPEC.
+        reference : mapping, optional
+            Date of the first infusion (ISO 8601) by `subject_id`, for PPRFTDTC.
+
+        Returns
+        -------
+        DataFrame
+            As `kinetics.pp.pp_rows` says; `to_supppp` has the status of each window and the notes.
+        """
+        return pp.pp_rows(
+            self.subjects, self.windows, rules=self._nca_rules(), study_id=study_id, specimen=specimen,
+            reference=reference,
+        )  # fmt: skip
+
+    def to_supppp(self, *, study_id: str = "") -> pd.DataFrame:
+        """Rows of SUPPPP that go with `to_pp`: status and start of each window, notes, sponsor's codes."""
+        return pp.pp_supplement(self.subjects, self.windows, rules=self._nca_rules(), study_id=study_id)
+
+    def _nca_rules(self) -> NcaRules:
+        return self.rules if isinstance(self.rules, NcaRules) else NcaRules()
 
     def _long(self) -> list[pd.DataFrame]:
         return [
