@@ -104,6 +104,17 @@ def test_numbers_equal_a_general_optimiser(time, value):
         assert found[name] == pytest.approx(want[name], rel=tolerance, nan_ok=True), name
 
 
+def test_a_step_that_overshoots_is_halved():
+    """Full Newton steps alone end far from the maximum here."""
+    time, value = [0.08, 0.61, 0.91, 25.33, 1949.51], [BELOW, 1.263, 0.953, BELOW, BELOW]
+    limit = [0.005, 1.0, 1.0, 4.32e12, 0.001]
+    levels = zip(time, value, limit, strict=True)
+    want = twin.slope([(t, np.log(v or at), v == BELOW) for t, v, at in levels])
+    found, _ = only(fit(time, value, limit=np.array([limit])))
+    for name in ("rate", "intercept", "sigma", "log_likelihood"):
+        assert found[name] == pytest.approx(want[name], rel=1e-9), name
+
+
 def test_the_order_of_samples_and_what_is_outside_the_window_do_not_matter():
     time, value = [14, 21, 28, 60, 90], [900.0, 380.0, 210.0, BELOW, 70.0]
     want, _ = only(fit(time, value))
