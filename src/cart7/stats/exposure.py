@@ -6,6 +6,7 @@ the line through the last samples (`terminal_slope`), expansion and persistence 
 subjects (`cart7.pk`).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -19,10 +20,12 @@ from cart7.stats.partial_area import Ending, WindowArea
 from cart7.stats.profiles import (
     Peak,
     Samples,
+    blocks,
     blq_class,
     earliest,
     find_peak,
     from_day_0,
+    joined,
     latest,
     read_samples,
     without,
@@ -215,7 +218,8 @@ def nca(
         lambda_z_points=lambda_z_points, duplicates=duplicates, tmax=tmax,
         visit_tolerance=visit_tolerance, visit_end=visit_end,
     )  # fmt: skip
-    return _parameters(_pass(time, value, blq, lloq, choices))
+    found: Nca = joined([_parameters(done) for done in _passes(time, value, blq, lloq, choices)])
+    return found
 
 
 def examine(
@@ -242,14 +246,19 @@ def examine(
     -------
     Examination
     """
-    done = _pass(time, value, blq, lloq, choices)
-    return Examination(
-        parameters=_parameters(done),
-        windows=done.windows,
-        start_rule=done.start_rule,
-        samples=_sample_use(done),
-        second_peak=second_peak(done.samples, done.peak, second_peak_fold),
+    found: Examination = joined(
+        [
+            Examination(
+                parameters=_parameters(done),
+                windows=done.windows,
+                start_rule=done.start_rule,
+                samples=_sample_use(done),
+                second_peak=second_peak(done.samples, done.peak, second_peak_fold),
+            )
+            for done in _passes(time, value, blq, lloq, choices)
+        ]
     )
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -300,7 +309,13 @@ def time_above(
     if np.unique(levels).size < levels.size:
         raise ValueError(f"thresholds must differ, got {levels.tolist()}")
     observed = replace(choices, start="require-sample")
-    done = _pass(time, value, blq, lloq, observed)
+    found: TimeAbove = joined(
+        [_time_above(done, levels) for done in _passes(time, value, blq, lloq, observed)]
+    )
+    return found
+
+
+def _time_above(done: "_Pass", levels: Floats) -> TimeAbove:
     days = np.stack([trapezoids.time_above(done.lines, level) for level in levels], axis=1)
     short = done.lines.count < 2
     note = np.select(
@@ -326,6 +341,14 @@ class _Pass:
     has_area: Flags
     windows: tuple[WindowArea, ...]
     duplicates: str
+
+
+def _passes(
+    time: ArrayLike, value: ArrayLike, blq: ArrayLike | None, lloq: ArrayLike | None, choices: Choices
+) -> Iterator[_Pass]:
+    """One pass per block of profiles."""
+    for block in blocks(time, value, blq, lloq):
+        yield _pass(*block, choices)
 
 
 def _pass(
@@ -404,12 +427,14 @@ def _blq_values(samples: Samples, peak: Peak, choices: Choices) -> tuple[Floats,
         }
     value, dropped = np.zeros_like(samples.value), np.zeros_like(samples.blq)
     for name, rule in rules.items():
+        if rule == "keep":
+            continue
         mine = place == name
         if rule == "drop":
             dropped |= mine
         elif rule == "half-lloq":
             value = np.where(mine, np.where(samples.lloq > 0, samples.lloq, np.nan) / 2, value)
-        elif rule != "keep":
+        else:
             value = np.where(mine, float(rule), value)
     return value, dropped
 
@@ -582,7 +607,7 @@ def _slope_parameters(slope: TerminalSlope) -> dict[str, Any]:
 
 def _notes(done: _Pass) -> NDArray[np.str_]:
     """Codes of each profile, each with its words, separated by semicolons."""
-    notes = np.where(done.no_samples, "NO_SAMPLES", done.faults).astype("U160")
+    notes = np.where(done.no_samples, "NO_SAMPLES", done.faults).astype(object)
     sound = notes == ""
     no_start = (done.lines.count == 0) | (done.lines.time[:, 0] > 0)
     found = (
@@ -596,7 +621,7 @@ def _notes(done: _Pass) -> NDArray[np.str_]:
         for row in np.flatnonzero(where):
             before = f"{notes[row]}; " if notes[row] else ""
             notes[row] = before + words.format(done.slope.reason[row])
-    return notes
+    return notes.astype(np.str_)
 
 
 def _sample_use(done: _Pass) -> SampleUse:

@@ -5,7 +5,8 @@ one time, the sample that stands for day 0, and the first, highest and last quan
 what is computed from them (`exposure`, `expansion`).
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 from cart7.stats.trapezoids import Flags, Floats, count, lowest, packed, total
 
 DUPLICATES = ("error", "mean", "geo-mean", "max", "first")
+
+# Profiles computed together: what is written down on the way stays in the cache of the processor, and the
+# memory for it does not grow with the number of profiles.
+BLOCK = 2048
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -64,6 +69,31 @@ class Peak:
     clast: Floats
 
 
+def blocks(
+    time: ArrayLike, value: ArrayLike, blq: ArrayLike | None, lloq: ArrayLike | None
+) -> Iterator[tuple[Floats, Floats, Flags, Floats]]:
+    """The arrays in blocks of `BLOCK` profiles, at least one; see `joined`."""
+    times, values, below, limit = _rectangles(time, value, blq, lloq)
+    for first in range(0, max(len(times), 1), BLOCK):
+        rows = slice(first, first + BLOCK)
+        yield times[rows], values[rows], below[rows], limit[rows]
+
+
+def joined(parts: list[Any]) -> Any:
+    """Records of arrays, one per block, as one record with the profiles below each other."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    if isinstance(first, np.ndarray):
+        whole = np.concatenate(parts)
+        whole.setflags(write=first.flags.writeable)
+        return whole
+    if isinstance(first, tuple):
+        return tuple(joined(list(several)) for several in zip(*parts, strict=True))
+    names = [field.name for field in fields(first)]
+    return type(first)(**{name: joined([getattr(part, name) for part in parts]) for name in names})
+
+
 def read_samples(
     time: ArrayLike,
     value: ArrayLike,
@@ -73,14 +103,7 @@ def read_samples(
     duplicates: str,
 ) -> tuple[Samples, NDArray[np.str_]]:
     """Read the arrays; profiles that cannot be used are emptied and their faults are named."""
-    times, values = _rectangle("time", time), _rectangle("value", value)
-    if times.shape != values.shape:
-        raise ValueError(f"time and value must have one shape, got {times.shape} and {values.shape}")
-    shape = times.shape
-    below = (
-        np.zeros(shape, dtype=bool) if blq is None else np.broadcast_to(np.asarray(blq, dtype=bool), shape)
-    )
-    limit = np.broadcast_to(np.asarray(np.nan if lloq is None else lloq, dtype=np.float64), shape)
+    times, values, below, limit = _rectangles(time, value, blq, lloq)
     given = ~np.isnan(values) | below
     there, times, values, below, limit = packed(given, given, times, values, below, limit)
     below = there & (below | ((values >= 0) & ((values == 0) | (values < limit))))
@@ -103,6 +126,18 @@ def read_samples(
         time=times, value=values, blq=below, lloq=limit, there=there, moved=np.zeros_like(there),
         given=given & sound, merged=merged,
     ), faults  # fmt: skip
+
+
+def _rectangles(
+    time: ArrayLike, value: ArrayLike, blq: ArrayLike | None, lloq: ArrayLike | None
+) -> tuple[Floats, Floats, Flags, Floats]:
+    """Times, values, marks of results below the limit, and limits, in one shape."""
+    times, values = _rectangle("time", time), _rectangle("value", value)
+    if times.shape != values.shape:
+        raise ValueError(f"time and value must have one shape, got {times.shape} and {values.shape}")
+    below = np.broadcast_to(np.asarray(False if blq is None else blq, dtype=bool), times.shape)
+    limit = np.broadcast_to(np.asarray(np.nan if lloq is None else lloq, dtype=np.float64), times.shape)
+    return times, values, below, limit
 
 
 def _rectangle(name: str, values: ArrayLike) -> Floats:

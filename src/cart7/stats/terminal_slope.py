@@ -240,7 +240,7 @@ def _read_off(
         n=here(fit.n),
         start=start,
         end=np.where(found, fit.last_time, np.nan),
-        predicted=fit.last_value * np.exp(log_rise),
+        predicted=np.where(found, fit.last_value * np.exp(log_rise), np.nan),
         used=candidate & (time >= start[:, None]),
         reason=reason,
     )
