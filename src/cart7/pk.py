@@ -445,6 +445,9 @@ def exposure_models(
         summary=models.against_dose(values, wanted, conf_level=dose_conf_level, limits=limits),
         associations=models.against_outcome(values, seen, conf_level=rules.conf_level),
         outcomes=seen,
+        by_outcome=models.by_outcome(
+            values, seen, conf_level=rules.conf_level, quantile_type=rules.quantile_type
+        ),
         dose_words={label: (dose_words or models.USUAL_WORDS).get(label, label) for label in wanted},
         excluded=profiles.excluded,
         rules=rules,

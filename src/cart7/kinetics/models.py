@@ -6,6 +6,7 @@ Not here: the models (stats.exposure_models), the exposures (`pk`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,9 @@ import pandas as pd
 from cart7 import records
 from cart7.errors import DataError, Problem
 from cart7.kinetics.profiles import assays_of, one_assay
-from cart7.stats import exposure_models
+from cart7.kinetics.rows import SEVERAL_UNITS, in_assay_unit, stated_units
+from cart7.kinetics.summary import DESCRIBED, why_incomplete
+from cart7.stats import exposure_models, summaries
 from cart7.stats.exposure_models import DoseProportionality, ExposureResponse
 
 USUAL_DOSES = {"planned": "planned_dose_1e6_kg", "received": "actual_dose_1e6_kg"}
@@ -72,10 +75,15 @@ def exposures(
     no_log = (doses.notna() & usable.isna()).any(axis=1).to_numpy()
     blocks = []
     for assay in assays_of(profiles):
-        mine = one_assay(profiles, assay).set_index("subject_id").reindex(people["subject_id"])
+        of_assay = one_assay(profiles, assay)
+        units = stated_units(of_assay)
+        mine = of_assay.set_index("subject_id").reindex(people["subject_id"])
         for param in params:
-            values = mine[param].to_numpy(dtype=float)
-            why = np.where(np.isnan(values), mine["note"].fillna("no kinetic sample"), "").astype(object)
+            mixed = len(units) > 1 and in_assay_unit(param)
+            values = np.full(len(mine), np.nan) if mixed else mine[param].to_numpy(dtype=float)
+            reason = mine["note"].fillna("no kinetic sample")
+            reason = reason.where(reason != "", f"{SEVERAL_UNITS}: {', '.join(units)}") if mixed else reason
+            why = np.where(np.isnan(values), reason, "").astype(object)
             remark = np.where(no_log, "a dose is not above 0: left out", "").astype(object)
             blocks.append(
                 pd.DataFrame(
@@ -159,6 +167,28 @@ def against_outcome(values: pd.DataFrame, outcomes: pd.DataFrame, *, conf_level:
             rows.append(row | _association(level.to_numpy(), seen.to_numpy(), conf_level))
     columns = ["assay", "param", "outcome", *OUTCOME_STATS, "note"]
     return pd.DataFrame(rows, columns=columns).astype({"n": "int64"})
+
+
+def by_outcome(
+    values: pd.DataFrame, outcomes: pd.DataFrame, *, conf_level: float, quantile_type: Literal[2, 6, 7]
+) -> pd.DataFrame:
+    """Exposures summarised by value of each outcome: no and yes, or every grade that was seen."""
+    rows = []
+    for (assay, param), mine in values.groupby(["assay", "param"], sort=False):
+        level = mine.set_index("subject_id")["value"]
+        for outcome, theirs in outcomes.groupby("outcome", sort=False):
+            seen = theirs.set_index("subject_id")["value"].reindex(level.index).to_numpy(dtype=float)
+            for grade in np.unique(seen[~np.isnan(seen)]):
+                known = level[(seen == grade) & level.notna().to_numpy()].to_numpy(dtype=float)
+                line = summaries.describe(known, conf_level=conf_level, quantile_type=quantile_type)
+                rows.append(
+                    {"assay": assay, "param": param, "outcome": outcome, "level": grade, "n": known.size,
+                     "n_missing": int((seen == grade).sum()) - known.size}
+                    | {name: getattr(line, name) for name in DESCRIBED}
+                    | {"note": why_incomplete(known, "")}
+                )  # fmt: skip
+    columns = ["assay", "param", "outcome", "level", "n", "n_missing", *DESCRIBED, "note"]
+    return pd.DataFrame(rows, columns=columns).astype({"n": "int64", "n_missing": "int64"})
 
 
 def _association(level: np.ndarray, outcome: np.ndarray, conf_level: float) -> dict[str, object]:

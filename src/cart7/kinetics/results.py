@@ -308,6 +308,9 @@ class ExposureModelsResult(EndpointResult):
         One row per subject, assay and `param`: `value`, `unit`, a column `dose_...` for each dose, `note`.
     outcomes : DataFrame
         One row per subject and outcome: `value`.
+    by_outcome : DataFrame
+        One row per assay, `param`, `outcome` and its value `level`: `n`, geometric mean with t interval,
+        quartiles, range.
     dose_words : dict
         What each dose is, in words.
     """
@@ -316,7 +319,13 @@ class ExposureModelsResult(EndpointResult):
     figure: ClassVar[str] = "exposure_against_dose"
     associations: pd.DataFrame = field(repr=False)
     outcomes: pd.DataFrame = field(repr=False)
+    by_outcome: pd.DataFrame = field(repr=False)
     dose_words: dict[str, str] = field(repr=False, default_factory=dict)
+
+    @property
+    def values(self) -> pd.DataFrame:
+        """The exposures, `subjects` by another name: what figures draw."""
+        return self.subjects
 
     def _long(self) -> list[pd.DataFrame]:
         against_dose = results.long_rows(
@@ -335,7 +344,16 @@ class ExposureModelsResult(EndpointResult):
             population=self.population, stats=[*models.OUTCOME_STATS],
             method={name: ways.get(name, usual) for name in models.OUTCOME_STATS} | {"n": "count"},
         )  # fmt: skip
-        return [against_dose, against_outcome]
+        levels = self.by_outcome["level"].map("{:g}".format)
+        unit = summary_units(self.by_outcome, self.subjects)
+        of_groups = results.long_rows(
+            self.by_outcome, analysis="pk.exposure_by_outcome", param=_codes(self.by_outcome, "outcome"),
+            population=self.population, group=levels, stats=["n", "n_missing", *DESCRIBED],
+            units={name: unit for name in DESCRIBED if name not in ("geo_sd", "geo_cv_percent")}
+            | {"geo_cv_percent": "%"},
+            method={"geo_ci_low": "t interval of logs", "geo_ci_high": "t interval of logs"},
+        )  # fmt: skip
+        return [against_dose, against_outcome, of_groups]
 
 
 def _codes(rows: pd.DataFrame, against: str) -> pd.Series:

@@ -53,13 +53,13 @@ def exposure_by_group(
                     {"param": param, "assay": assay, "group": group, "n": known.size,
                      "n_missing": int(inside.sum()) - known.size}
                     | {name: getattr(line, name) for name in DESCRIBED}
-                    | {"note": _why_incomplete(known, refused)}
+                    | {"note": why_incomplete(known, refused)}
                 )  # fmt: skip
     columns = ["param", "assay", "group", "n", "n_missing", *DESCRIBED, "note"]
     return pd.DataFrame(rows, columns=columns).astype({"n": "int64", "n_missing": "int64"})
 
 
-def _why_incomplete(known: NDArray[np.float64], refused: str) -> str:
+def why_incomplete(known: NDArray[np.float64], refused: str) -> str:
     """Why a statistic of these values is missing; empty when none is."""
     if not known.size:
         return "no subject with a value"
