@@ -10,6 +10,8 @@ and models themselves (stats), the rules and the shape of the results (`kinetics
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from cart7 import derive, results
 from cart7.kinetics import detection, flags, models, visits
 from cart7.kinetics.profiles import (
+    Profiles,
     Table,
     arranged,
     other_infusion,
@@ -30,6 +33,7 @@ from cart7.kinetics.profiles import (
     with_everybody,
 )
 from cart7.kinetics.results import (
+    CensoredSlopeResult,
     ExposureModelsResult,
     ExposureResult,
     NcaResult,
@@ -42,13 +46,18 @@ from cart7.kinetics.rows import PPTESTCD
 from cart7.kinetics.rules import USUAL, BlqRules, FlagRules, LambdaZRules, NcaRules
 from cart7.kinetics.summary import exposure_by_group
 from cart7.stats import exposure as kernel
+from cart7.stats.censored_slope import censored_slope
 from cart7.stats.exposure_models import dose_proportionality, exposure_response
+from cart7.stats.profiles import Prepared, earliest, prepare
+
+CENSORED_WINDOWS = ("after-tmax", "to-first-blq")
 
 __all__ = [
-    "PPTESTCD", "BlqRules", "ExposureModelsResult", "ExposureResult", "FlagRules", "LambdaZRules",
-    "NcaResult", "NcaRules", "PersistenceResult", "SlopeWindowsResult", "TimeAboveResult",
+    "PPTESTCD", "BlqRules", "CensoredSlopeResult", "ExposureModelsResult", "ExposureResult", "FlagRules",
+    "LambdaZRules", "NcaResult", "NcaRules", "PersistenceResult", "SlopeWindowsResult", "TimeAboveResult",
     "VisitLevelsResult", "copies_to_cells", "dose_proportionality", "exposure", "exposure_models",
-    "exposure_response", "levels_by_visit", "nca", "persistence", "slope_windows", "time_above",
+    "exposure_response", "levels_by_visit", "nca", "persistence", "slope_windows",
+    "terminal_slope_censored", "time_above",
 ]  # fmt: skip
 
 
@@ -134,7 +143,7 @@ def slope_windows(kinetics: Table, *, rules: NcaRules = USUAL) -> SlopeWindowsRe
             note=found.fate[found.there].astype(object),
         ),
         summary=pd.DataFrame(),
-        excluded=results.excluded_rows(_named(samples)[unused != ""], "kinetics", unused[unused != ""]),
+        excluded=_analyse(samples, unused, rules).excluded,
         rules=rules,
     )  # fmt: skip
 
@@ -195,6 +204,84 @@ def time_above(
         excluded=set_aside(samples, unused, why),
         rules=rules,
     )
+
+
+def terminal_slope_censored(
+    kinetics: Table,
+    *,
+    window: Literal["after-tmax", "to-first-blq"] = "after-tmax",
+    rules: NcaRules = USUAL,
+) -> CensoredSlopeResult:
+    """Terminal slope of each profile with samples below the limit as left-censored (Tobit regression).
+
+    Parameters
+    ----------
+    kinetics : DataFrame or sequence of KineticSample
+        As for `nca`; a sample below the limit needs its `lloq`.
+    window : {"after-tmax", "to-first-blq"}
+        Every sample after Tmax, or those up to the first one below the limit after Tlast.
+    rules : NcaRules
+        The choices on duplicates, time, Tmax, and the fewest quantifiable samples (`lambda_z.min_points`).
+
+    Returns
+    -------
+    CensoredSlopeResult
+        `lambda_z` may be negative (then no half-life, and the note says so). Missing where the data have no
+        maximum of the likelihood, with the reason.
+
+    Raises
+    ------
+    ValueError
+        For another `window`.
+
+    Notes
+    -----
+    ln(value) is normal about a straight line in time; a sample below the limit counts as P(below the limit).
+    Maximum likelihood, as R ``survival::survreg(Surv(..., type = "left"), dist = "gaussian")``. Where the
+    usual slope drops samples below the limit, and so overstates how slowly the cells leave, this one does
+    not.
+
+    References
+    ----------
+    Tobin J (1958). Estimation of relationships for limited dependent variables. Econometrica 26:24-36.
+    doi:10.2307/1907382
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": "001", "day": [0, 7, 10, 14, 21, 28, 42], "lloq": 50.0,
+    ...                         "value": [0, 9000, 7000, 2500, 900, 160, 0]})
+    >>> found = terminal_slope_censored(samples).subjects.iloc[0]
+    >>> f"half-life {found['half_life']:.2f} days: {found['n_quantifiable']} samples, {found['n_blq']} censored"
+    'half-life 3.43 days: 4 samples, 1 censored'
+    """
+    if window not in CENSORED_WINDOWS:
+        raise ValueError(f"window must be one of {', '.join(CENSORED_WINDOWS)}, got {window!r}")
+    desk = _prepared(kinetics, rules)
+    samples, peak = desk.ready.samples, desk.ready.peak
+    inside = samples.there & (samples.time > peak.tmax[:, None])
+    least = rules.lambda_z.min_points
+    if window == "to-first-blq":
+        loss = earliest(samples.time, samples.there & samples.blq & (samples.time > peak.tlast[:, None]))
+        inside &= ~(samples.time > loss[:, None])
+    quantifiable = (inside & ~samples.blq).sum(axis=1)
+    enough = quantifiable >= least
+    found = censored_slope(samples.time, samples.value, samples.blq, samples.lloq, inside & enough[:, None])
+    below = np.where(desk.why == "", (inside & samples.blq).sum(axis=1), 0)
+    few = f"fewer than {least} quantifiable samples after Tmax"
+    return CensoredSlopeResult(
+        subjects=desk.profiles.keys.assign(
+            n_quantifiable=quantifiable, n_blq=below, lambda_z=found.rate,
+            half_life=found.half_life, intercept=found.intercept, sigma=found.sigma,
+            log_likelihood=found.log_likelihood, lambda_z_std_err=found.std_err,
+            note=results.first_reason(
+                (desk.why != "", desk.why), (~enough, few), (found.reason != "", found.reason)
+            ),
+        ),
+        summary=pd.DataFrame(),
+        excluded=desk.excluded,
+        rules=rules,
+        window=window,
+    )  # fmt: skip
 
 
 def exposure(
@@ -512,16 +599,38 @@ def _dated_samples(kinetics: Table, people: pd.DataFrame, rules: NcaRules) -> pd
     return derive.with_day(sample_table(kinetics, needs=needs), people, date="sample_date")
 
 
-def _named(samples: pd.DataFrame) -> pd.DataFrame:
-    return samples if "subject_id" in samples.columns else samples.assign(subject_id="")
-
-
 def _needs(rules: NcaRules, *more: str) -> tuple[str, ...]:
     return ("value", *more) if rules.time == "actual" else ("value", *more, "nominal_day")
 
 
 def _times(samples: pd.DataFrame, rules: NcaRules) -> NDArray[np.float64]:
     return np.asarray(samples["day" if rules.time == "actual" else "nominal_day"], dtype=float)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Desk:
+    """Profiles made ready: where their rows stand, their samples, and why one cannot be used."""
+
+    profiles: Profiles
+    ready: Prepared
+    why: NDArray[np.object_]
+    excluded: pd.DataFrame
+
+
+def _prepared(kinetics: Table, rules: NcaRules) -> _Desk:
+    samples = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
+    unused = other_infusion(samples, rules.infusion_no)
+    mine = samples[unused == ""]
+    profiles = arranged(mine, _times(mine, rules))
+    ready = prepare(
+        **rectangles(mine, _times(mine, rules), profiles), duplicates=rules.duplicates,
+        carry=rules.start == "auto", tmax=rules.tmax,
+    )  # fmt: skip
+    why = results.first_reason(
+        (profiles.mixed, "MIXED_UNITS"), (ready.faults != "", ready.faults),
+        (ready.samples.count == 0, "NO_SAMPLES"), (np.isnan(ready.peak.tmax), "NO_QUANT"),
+    )  # fmt: skip
+    return _Desk(profiles=profiles, ready=ready, why=why, excluded=_analyse(samples, unused, rules).excluded)
 
 
 def _analyse(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> NcaResult:

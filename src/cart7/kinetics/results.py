@@ -159,6 +159,39 @@ class SlopeWindowsResult(EndpointResult):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class CensoredSlopeResult(EndpointResult):
+    """Terminal slope of each profile with samples below the limit as left-censored.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        One row per profile: keys, `n_quantifiable, n_blq` (samples of the window), `lambda_z` (per day) with
+        `lambda_z_std_err`, `half_life` (days), `intercept` (ln value at day 0), `sigma` (of ln value),
+        `log_likelihood`, `note`.
+    summary : DataFrame
+        Empty.
+    window : str
+        Which samples: `after-tmax` or `to-first-blq`.
+    """
+
+    title: ClassVar[str] = "Terminal slope, below the limit as censored"
+    window: str = "after-tmax"
+
+    def _long(self) -> list[pd.DataFrame]:
+        rows = self.subjects
+        numbers = ["lambda_z", "lambda_z_std_err", "half_life", "intercept", "sigma", "log_likelihood"]
+        return [
+            results.long_rows(
+                rows, analysis="pk.terminal_slope_censored", param="LAMZ" + dimensions(rows),
+                timepoint=self.window, population=self.population,
+                subject_id=text_column(rows, "subject_id"), stats=["n_quantifiable", "n_blq", *numbers],
+                units={"lambda_z": "/day", "lambda_z_std_err": "/day", "half_life": "days"},
+                method=dict.fromkeys(numbers, "maximum likelihood, below the limit left-censored"),
+            )
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class TimeAboveResult(EndpointResult):
     """Days at or above thresholds.
 

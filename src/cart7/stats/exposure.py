@@ -24,10 +24,9 @@ from cart7.stats.profiles import (
     blq_class,
     earliest,
     find_peak,
-    from_day_0,
     joined,
     latest,
-    read_samples,
+    prepare,
     without,
 )
 from cart7.stats.terminal_slope import SlopeWindows, TerminalSlope
@@ -354,9 +353,9 @@ def _passes(
 def _pass(
     time: ArrayLike, value: ArrayLike, blq: ArrayLike | None, lloq: ArrayLike | None, choices: Choices
 ) -> _Pass:
-    samples, faults = read_samples(time, value, blq, lloq, duplicates=choices.duplicates)
-    samples = from_day_0(samples, carry=choices.start == "auto")
-    peak = find_peak(samples, choices.tmax)
+    carry = choices.start == "auto"
+    ready = prepare(time, value, blq, lloq, duplicates=choices.duplicates, carry=carry, tmax=choices.tmax)
+    samples, peak, faults = ready.samples, ready.peak, ready.faults
     substitute, dropped = _blq_values(samples, peak, choices)
     unknown: Flags = np.asarray((samples.there & np.isnan(substitute)).any(axis=1))
     if unknown.any():

@@ -217,6 +217,45 @@ def latest(time: Floats, where: Flags) -> Any:
     return -earliest(-time, where)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Prepared:
+    """Samples from day 0 on, their peak, and the fault of each profile that cannot be used (else empty)."""
+
+    samples: Samples
+    peak: Peak
+    faults: NDArray[np.str_]
+
+
+def prepare(
+    time: ArrayLike,
+    value: ArrayLike,
+    blq: ArrayLike | None,
+    lloq: ArrayLike | None,
+    *,
+    duplicates: str,
+    carry: bool,
+    tmax: str,
+) -> Prepared:
+    """Samples as every analysis of a profile takes them.
+
+    Parameters
+    ----------
+    time, value, blq, lloq
+        As in `exposure.nca`.
+    duplicates, tmax : str
+        As in `exposure.nca`.
+    carry : bool
+        Whether the last sample before day 0 stands for it when there is none.
+
+    Returns
+    -------
+    Prepared
+    """
+    samples, faults = read_samples(time, value, blq, lloq, duplicates=duplicates)
+    samples = from_day_0(samples, carry=carry)
+    return Prepared(samples=samples, peak=find_peak(samples, tmax), faults=faults)
+
+
 def value_at(samples: Samples, time: Floats) -> Any:
     """Value of the sample at a time that is one of the profile's; NaN for NaN."""
     here = samples.there & (samples.time == time[:, None])
