@@ -251,8 +251,8 @@ def terminal_slope_censored(
     >>> samples = pd.DataFrame({"subject_id": "001", "day": [0, 7, 10, 14, 21, 28, 42], "lloq": 50.0,
     ...                         "value": [0, 9000, 7000, 2500, 900, 160, 0]})
     >>> found = terminal_slope_censored(samples).subjects.iloc[0]
-    >>> f"half-life {found['half_life']:.2f} days: {found['n_quantifiable']} samples, {found['n_blq']} censored"
-    'half-life 3.43 days: 4 samples, 1 censored'
+    >>> f"half-life {found['half_life']:.2f} days from {found['n_quantifiable']} and {found['n_blq']} below"
+    'half-life 3.43 days from 4 and 1 below'
     """
     if window not in CENSORED_WINDOWS:
         raise ValueError(f"window must be one of {', '.join(CENSORED_WINDOWS)}, got {window!r}")
