@@ -32,6 +32,7 @@ FATES = {
     "merged": "merged with the other results of its time",
     "later duplicate": "a result of this time stands before it",
 }
+UNDER_LIMIT = "a value under the limit counts as below it"
 
 
 def sample_table(kinetics: Table, *, needs: tuple[str, ...], anonymous: bool = False) -> pd.DataFrame:
@@ -101,27 +102,42 @@ def rectangles(mine: pd.DataFrame, time: NDArray[np.float64], profiles: Profiles
 def arranged(samples: pd.DataFrame, time: NDArray[np.float64]) -> Profiles:
     """Profiles in the order of their keys, samples in the order of their time."""
     names = [name for name in KEYS if name in samples.columns]
-    if names:
-        number = samples.groupby(names, dropna=False, sort=True).ngroup().to_numpy()
-        keys = samples.assign(_number=number).drop_duplicates("_number").sort_values("_number")[names]
-    else:
-        number, keys = np.zeros(len(samples), dtype=np.intp), pd.DataFrame(index=range(min(len(samples), 1)))
-    order = np.lexsort((np.arange(len(samples)), time, number))
-    sizes = np.bincount(number, minlength=len(keys)) if len(samples) else np.zeros(0, dtype=np.intp)
+    number = _numbered(samples, names)
+    order = np.lexsort((time, number))  # stable: results of one time stay in the order of their rows
+    sizes = np.bincount(number)
     place = np.empty(len(samples), dtype=np.intp)
     place[order] = np.arange(len(samples)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    units: list[list[str]] = [[] for _ in range(len(keys))]
-    if "unit" in samples.columns:
-        stated = (
-            pd.DataFrame({"number": number, "unit": samples["unit"].to_numpy()}).dropna().drop_duplicates()
-        )
-        for profile, unit in zip(stated["number"], stated["unit"], strict=True):
-            units[profile].append(unit)
+    first = np.flatnonzero(place == 0)
+    keys = samples[names].iloc[first[np.argsort(number[first])]]
+    unit, mixed = _units(samples, number, len(sizes))
     return Profiles(
-        keys=tidy_keys(keys.reset_index(drop=True)), number=number, place=place,
-        unit=[found[0] if len(found) == 1 else "" for found in units],
-        mixed=np.array([len(found) > 1 for found in units], dtype=bool),
-    )  # fmt: skip
+        keys=tidy_keys(keys.reset_index(drop=True)), number=number, place=place, unit=unit, mixed=mixed
+    )
+
+
+def _numbered(samples: pd.DataFrame, names: list[str]) -> NDArray[np.intp]:
+    """Number of the profile of each row, counted in the order of the keys; a blank key comes last."""
+    number = np.zeros(len(samples), dtype=np.intp)
+    for name in names:
+        codes, words = pd.factorize(samples[name], sort=True)
+        codes = np.where(codes < 0, len(words), codes)
+        number = pd.factorize(number * (len(words) + 1) + codes, sort=True)[0]
+    return number
+
+
+def _units(
+    samples: pd.DataFrame, number: NDArray[np.intp], n_profiles: int
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """The unit of each profile, empty without one and with several, and which have several."""
+    if "unit" not in samples.columns:
+        return [""] * n_profiles, np.zeros(n_profiles, dtype=bool)
+    codes, words = pd.factorize(samples["unit"])
+    stated = codes >= 0
+    low, high = np.full(n_profiles, len(words)), np.full(n_profiles, -1)
+    np.minimum.at(low, number[stated], codes[stated])
+    np.maximum.at(high, number[stated], codes[stated])
+    texts = np.append(np.asarray(words, dtype=object), "")
+    return texts[np.where(low == high, low, -1)].tolist(), low < high
 
 
 def tidy_keys(keys: pd.DataFrame) -> pd.DataFrame:
@@ -178,34 +194,56 @@ def point_frame(
     profile_note: pd.Series,
 ) -> pd.DataFrame:  # fmt: skip
     """One row per row of the input, with what became of it."""
-    used = (unused == "").to_numpy()
-    here = (profiles.number, profiles.place)
-    keys = samples[[name for name in KEYS if name in samples.columns]]
-    value = samples["value"].replace(np.inf, np.nan).to_numpy(dtype=float)
-    points = tidy_keys(keys).assign(
-        day=samples["day"].to_numpy(dtype=float), value=value, blq="", in_auc=False, in_lambda_z=False,
-        note=unused,
-    )  # fmt: skip
-    if len(time):
-        points.loc[used, "day"] = time
-        points.loc[used, "blq"] = found.samples.blq_class[here].astype(object)
-        points.loc[used, "in_auc"] = found.samples.in_auc[here]
-        points.loc[used, "in_lambda_z"] = found.samples.in_lambda_z[here]
-        fate = pd.Series(found.samples.fate[here].astype(object)).replace(FATES)
-        fault = profile_note.where(profile_note.str.startswith(FAULTS), "").to_numpy()[profiles.number]
-        points.loc[used, "note"] = np.where(fault == "", fate, fault)
-        flagged = text_column(samples, "blq") != ""
-        under = (points["note"] == "") & (points["blq"] != "") & ~flagged & (value > 0)
-        points.loc[under, "note"] = "a value under the limit counts as below it"
+    used = np.flatnonzero(unused == "")
+    number, place, use = profiles.number, profiles.place, found.samples
+    value = samples["value"].to_numpy(dtype=float)
+    value = np.where(value == np.inf, np.nan, value)
+    below = _words_of(use.blq_class, profiles, {word: word for word in ("first", "middle", "last")})
+    words = _words_of(use.fate, profiles, FATES)
+    faulty = _begins_with_fault(profile_note)[number]
+    words[faulty] = profile_note.to_numpy()[number[faulty]]
+    flagged = (text_column(samples, "blq") != "").to_numpy()[used]
+    words[(words == "") & (below != "") & ~flagged & (value[used] > 0)] = UNDER_LIMIT
+
+    def of_rows(blank: Any, found_there: NDArray[Any]) -> NDArray[Any]:
+        column = np.array(np.broadcast_to(blank, len(samples)))
+        column[used] = found_there
+        return column
+
+    points = tidy_keys(samples[[name for name in KEYS if name in samples.columns]]).assign(
+        day=of_rows(samples["day"].to_numpy(dtype=float), time),
+        value=value,
+        blq=of_rows(np.array("", dtype=object), below),
+        in_auc=of_rows(False, use.in_auc[number, place]),
+        in_lambda_z=of_rows(False, use.in_lambda_z[number, place]),
+        note=pd.Series(of_rows(unused.to_numpy(), words), index=samples.index, dtype=object),
+    )
     for name in ("lloq", "unit"):
         if name in samples.columns:
             points[name] = samples[name].to_numpy()
     return points
 
 
+def _words_of(codes: NDArray[np.str_], profiles: Profiles, words: dict[str, str]) -> NDArray[Any]:
+    """The words for the code of each row; empty where the code is."""
+    texts = np.full(profiles.number.size, "", dtype=object)
+    said = np.flatnonzero((codes != "")[profiles.number, profiles.place])
+    mine = codes[profiles.number[said], profiles.place[said]]
+    for code, word in words.items():
+        texts[said[mine == code]] = word
+    return texts
+
+
+def _begins_with_fault(notes: pd.Series, others: tuple[str, ...] = ()) -> NDArray[np.bool_]:
+    """Notes that begin with a fault, or are one of the `others`; each different note is read once."""
+    codes, words = pd.factorize(notes)
+    hit = np.array([word.startswith(FAULTS) or word in others for word in words], dtype=bool)
+    return np.asarray(hit[codes])
+
+
 def set_aside(samples: pd.DataFrame, unused: pd.Series, note: pd.Series) -> pd.DataFrame:
     """Rows that were not used: left out before, in a profile with a fault, or without a part in it."""
-    out = (unused != "") | note.isin([FATES[fate] for fate in _NOT_USED]) | note.str.startswith(FAULTS)
+    out = (unused != "") | _begins_with_fault(note, tuple(FATES[fate] for fate in _NOT_USED))
     named = samples if "subject_id" in samples.columns else samples.assign(subject_id="")
     return results.excluded_rows(named[out], "kinetics", note[out])
 
