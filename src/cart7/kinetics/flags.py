@@ -121,7 +121,7 @@ def _hidden(subjects: pd.DataFrame, time: NDArray[np.float64], fate: NDArray[np.
         day = subjects[param].to_numpy(dtype=float)[:, None]
         after = np.where(taken & (time > day), time, np.inf).min(axis=1, initial=np.inf)[:, None]
         before = np.where(taken & (time < day), time, -np.inf).max(axis=1, initial=-np.inf)[:, None]
-        beside = lost & (time > (before if param == "tmax" else day)) & (time < after)
+        beside = lost & ~np.isnan(day) & (time > (before if param == "tmax" else day)) & (time < after)
         first = np.where(beside, time, np.inf).min(axis=1, initial=np.inf)
         shown = beside.any(axis=1)
         texts = [words.format(f"{when:g}") if here else "" for here, when in zip(shown, first, strict=True)]

@@ -14,7 +14,7 @@ import pandas as pd
 from cart7 import records
 from cart7.errors import DataError, Problem
 from cart7.kinetics.profiles import assays_of, one_assay
-from cart7.kinetics.rows import SEVERAL_UNITS, in_assay_unit, stated_units
+from cart7.kinetics.rows import SEVERAL_UNITS, in_assay_unit, stated_units, why_missing
 from cart7.kinetics.summary import DESCRIBED, why_incomplete
 from cart7.stats import exposure_models, summaries
 from cart7.stats.exposure_models import DoseProportionality, ExposureResponse
@@ -77,12 +77,14 @@ def exposures(
     for assay in assays_of(profiles):
         of_assay = one_assay(profiles, assay)
         units = stated_units(of_assay)
+        mixed_words = f"{SEVERAL_UNITS}: {', '.join(units)}"
         mine = of_assay.set_index("subject_id").reindex(people["subject_id"])
         for param in params:
             mixed = len(units) > 1 and in_assay_unit(param)
-            values = np.full(len(mine), np.nan) if mixed else mine[param].to_numpy(dtype=float)
-            reason = mine["note"].fillna("no kinetic sample")
-            reason = reason.where(reason != "", f"{SEVERAL_UNITS}: {', '.join(units)}") if mixed else reason
+            there = mine[param].to_numpy(dtype=float)
+            values = np.full(len(mine), np.nan) if mixed else there
+            reason = why_missing(param, mine.fillna({"note": "NO_SAMPLES: no kinetic sample"}))
+            reason = reason.mask(~np.isnan(there), mixed_words)
             why = np.where(np.isnan(values), reason, "").astype(object)
             remark = np.where(no_log, "a dose is not above 0: left out", "").astype(object)
             blocks.append(
