@@ -3,11 +3,13 @@
 from dataclasses import fields
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.twins import pk as twin
 
+from cart7 import pk
 from cart7.stats import exposure
 
 LLOQ = 50.0
@@ -119,3 +121,86 @@ def test_time_above_falls_with_the_threshold_and_fits_the_observation(profile, l
     if not np.isnan(days[0]):
         seen = [day for day, result in profile if day >= 0 and not np.isnan(result)]
         assert 0 <= days[1] <= days[0] <= seen[-1] - seen[0] + 1e-9
+
+
+@settings(max_examples=60, deadline=None)
+@given(profiles(min_size=2), st.floats(101, 300))
+def test_a_sample_below_the_limit_after_the_last_moves_neither_peak_nor_area(profile, later):
+    time, value = np.transpose(profile)
+    one = exposure.nca(time, value, lloq=LLOQ)
+    more = exposure.nca([*time, later], [*value, 0.0], lloq=LLOQ)
+    for name in ("cmax", "tmax", "tlast", "clast", "expansion_rate", "lambda_z", "persistence_low"):
+        assert bits_of(getattr(more, name)[0]) == bits_of(getattr(one, name)[0])
+    # One sample alone has no area; below the limit after it, it has.
+    if not np.isnan(one.auc_last[0]):
+        for name in ("auc_last", "aumc_last"):
+            assert bits_of(getattr(more, name)[0]) == bits_of(getattr(one, name)[0])
+
+
+def bits_of(number):
+    return np.float64(number).tobytes()
+
+
+@settings(max_examples=80, deadline=None)
+@given(profiles(min_size=3))
+def test_falling_logarithmically_never_gains_area(profile):
+    time, value = np.transpose(profile)
+    by_line = exposure.nca(time, value, lloq=LLOQ, auc_method="linear")
+    by_log = exposure.nca(time, value, lloq=LLOQ)
+    for name in ("auc_last", "auc_all"):
+        if not np.isnan(getattr(by_line, name)[0]):
+            assert getattr(by_log, name)[0] <= getattr(by_line, name)[0] * (1 + 1e-12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(profiles(min_size=3), st.sampled_from([0.25, 2.0, 24.0]))
+def test_areas_and_days_scale_with_the_unit_of_time(profile, factor):
+    time, value = np.transpose(profile)
+    one = exposure.nca(time, value, lloq=LLOQ, windows=((0.0, 28.0),))
+    other = exposure.nca(factor * time, value, lloq=LLOQ, windows=((0.0, 28.0 * factor),))
+    power = {"auc_last": 1, "auc_all": 1, "auc_window": 1, "aumc_last": 2, "tmax": 1, "tlast": 1, "half_life": 1,
+             "lambda_z": -1, "expansion_rate": -1, "cmax": 0, "fold_expansion": 0}  # fmt: skip
+    for name, exponent in power.items():
+        want = factor**exponent * getattr(one, name)[0]
+        assert getattr(other, name)[0] == pytest.approx(want, rel=1e-9, nan_ok=True), name
+    assert other.auc_window_status[0] == one.auc_window_status[0]
+
+
+FAULTY = {
+    "DUPLICATE_TIME": ([1.0, 1.0, 5.0], [100.0, 7.0, 90.0]),
+    "NEGATIVE_VALUE": ([1.0, 3.0, 5.0], [100.0, -7.0, 90.0]),
+    "NON_FINITE_VALUE": ([1.0, 3.0, 5.0], [100.0, np.inf, 90.0]),
+    "MISSING_TIME": ([1.0, np.nan, 5.0], [100.0, 70.0, 90.0]),
+    "NO_QUANT": ([1.0, 3.0, 5.0], [0.0, 0.0, 0.0]),
+    "NO_SAMPLES": ([-3.0, -1.0], [100.0, 70.0]),
+    "ONE_POINT": ([4.0], [500.0]),
+    "NOT_ESTIMABLE": ([0.0, 3.0, 10.0], [0.0, 700.0, 90.0]),
+}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(profiles(), min_size=1, max_size=3), st.randoms(use_true_random=False))
+def test_each_bad_profile_says_why_and_the_rest_keep_every_bit_in_any_row_order(several, order):
+    """Through the table, rows shuffled: subjects g0, g1 ... are good, the others carry their fault."""
+    good = [
+        pd.DataFrame({"subject_id": f"g{place}", "day": [d for d, _ in one], "value": [v for _, v in one]})
+        for place, one in enumerate(several)
+    ]
+    bad = [
+        pd.DataFrame({"subject_id": code, "day": day, "value": value})
+        for code, (day, value) in FAULTY.items()
+    ]
+    rules = pk.NcaRules(start="zero" if len(several) == 2 else "auto")
+    rows = pd.concat([*good, *bad], ignore_index=True).assign(lloq=LLOQ)
+    shuffled = list(rows.index)
+    order.shuffle(shuffled)
+    together = pk.nca(rows.loc[shuffled], rules=rules).subjects.set_index("subject_id")
+    for code in FAULTY:
+        row = together.loc[code]
+        said = row["auc_window_status"] if code == "NOT_ESTIMABLE" else row["note"]
+        if code == "ONE_POINT":  # an assumed start and one sample make an area, not a slope
+            code = "NO_LAMBDA_Z"
+        assert said.startswith(code)
+    for place, one in enumerate(good):
+        alone = pk.nca(one.assign(lloq=LLOQ), rules=rules).subjects.set_index("subject_id")
+        pd.testing.assert_frame_equal(together.loc[[f"g{place}"]], alone, check_exact=True)
