@@ -217,7 +217,7 @@ def nca(
         lambda_z_points=lambda_z_points, duplicates=duplicates, tmax=tmax,
         visit_tolerance=visit_tolerance, visit_end=visit_end,
     )  # fmt: skip
-    found: Nca = joined([_parameters(done) for done in _passes(time, value, blq, lloq, choices)])
+    found: Nca = joined(_parameters(done) for done in _passes(time, value, blq, lloq, choices))
     return found
 
 
@@ -246,16 +246,14 @@ def examine(
     Examination
     """
     found: Examination = joined(
-        [
-            Examination(
-                parameters=_parameters(done),
-                windows=done.windows,
-                start_rule=done.start_rule,
-                samples=_sample_use(done),
-                second_peak=second_peak(done.samples, done.peak, second_peak_fold),
-            )
-            for done in _passes(time, value, blq, lloq, choices)
-        ]
+        Examination(
+            parameters=_parameters(done),
+            windows=done.windows,
+            start_rule=done.start_rule,
+            samples=_sample_use(done),
+            second_peak=second_peak(done.samples, done.peak, second_peak_fold),
+        )
+        for done in _passes(time, value, blq, lloq, choices)
     )
     return found
 
@@ -308,9 +306,7 @@ def time_above(
     if np.unique(levels).size < levels.size:
         raise ValueError(f"thresholds must differ, got {levels.tolist()}")
     observed = replace(choices, start="require-sample")
-    found: TimeAbove = joined(
-        [_time_above(done, levels) for done in _passes(time, value, blq, lloq, observed)]
-    )
+    found: TimeAbove = joined(_time_above(done, levels) for done in _passes(time, value, blq, lloq, observed))
     return found
 
 

@@ -5,7 +5,7 @@ one time, the sample that stands for day 0, and the first, highest and last quan
 what is computed from them (`exposure`, `expansion`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -79,19 +79,45 @@ def blocks(
         yield times[rows], values[rows], below[rows], limit[rows]
 
 
-def joined(parts: list[Any]) -> Any:
-    """Records of arrays, one per block, as one record with the profiles below each other."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
-    if isinstance(first, np.ndarray):
-        whole = np.concatenate(parts)
-        whole.setflags(write=first.flags.writeable)
-        return whole
-    if isinstance(first, tuple):
-        return tuple(joined(list(several)) for several in zip(*parts, strict=True))
-    names = [field.name for field in fields(first)]
-    return type(first)(**{name: joined([getattr(part, name) for part in parts]) for name in names})
+def joined(parts: Iterable[Any]) -> Any:
+    """Records of arrays, one per block, as one record with the profiles below each other.
+
+    Array by array, each freed once it is joined, so that nothing stands in memory twice.
+    """
+    tables = []
+    for part in parts:
+        tables.append(_arrays(part))
+    if len(tables) == 1:
+        return part
+    return _of_the_kind(part, (_below_each_other(tables, place) for place in range(len(tables[0]))))
+
+
+def _arrays(record: Any) -> list[Any]:
+    """The arrays of a record, and of the records in it, in their order."""
+    if isinstance(record, np.ndarray):
+        return [record]
+    parts = record if isinstance(record, tuple) else [getattr(record, each.name) for each in fields(record)]
+    return [array for part in parts for array in _arrays(part)]
+
+
+def _of_the_kind(record: Any, arrays: Iterator[NDArray[Any]]) -> Any:
+    """A record with other arrays in the places of its own."""
+    if isinstance(record, np.ndarray):
+        return next(arrays)
+    if isinstance(record, tuple):
+        return tuple(_of_the_kind(part, arrays) for part in record)
+    return type(record)(
+        **{each.name: _of_the_kind(getattr(record, each.name), arrays) for each in fields(record)}
+    )
+
+
+def _below_each_other(tables: list[list[Any]], place: int) -> NDArray[Any]:
+    pieces = [table[place] for table in tables]
+    for table in tables:
+        table[place] = None
+    whole = np.concatenate(pieces)
+    whole.setflags(write=pieces[0].flags.writeable)
+    return whole
 
 
 def read_samples(
