@@ -1,15 +1,21 @@
 """All figures by name: what `.plot()` of a result draws, and what the page holds.
 
-Here: the list. Not here: the drawing itself (`figures_survival`, `figures_kinetics`, `figures_safety`,
-`figures_response`, `figures_dose`) and the drawing board (`canvas`). Every figure takes a result and an
-optional Axes, and returns the Axes it drew on, or the Figure when there are several panels.
+Here: the list. Not here: the drawing itself (`figures_survival`, `figures_kinetics`, `figures_exposure`,
+`figures_safety`, `figures_response`, `figures_dose`) and the drawing board (`canvas`). Every figure takes a
+result and an optional Axes, and returns the Axes it drew on, or the Figure when there are several panels.
 """
 
 from cart7.report.figures_dose import cell_dose, dose_profile
+from cart7.report.figures_exposure import (
+    exposure_against_dose,
+    exposure_by_group,
+    exposure_by_outcome,
+    geometric_mean_course,
+)
 from cart7.report.figures_kinetics import (
     ada_course,
     ada_rates,
-    exposure_by_group,
+    curve_fits,
     kinetics_spaghetti,
     pd_over_time,
     persistence_bars,
@@ -32,11 +38,15 @@ __all__ = [
     "aesi_map",
     "cell_dose",
     "cumulative_incidence",
+    "curve_fits",
     "dlt_rates",
     "dose_profile",
     "dose_score",
     "endpoint_curves",
+    "exposure_against_dose",
     "exposure_by_group",
+    "exposure_by_outcome",
+    "geometric_mean_course",
     "kaplan_meier",
     "kinetics_spaghetti",
     "pd_by_visit",
