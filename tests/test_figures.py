@@ -488,6 +488,8 @@ def test_every_subject_of_a_dose_level_is_a_dot_where_the_levels_are_known(analy
     ]
     assert dots == [[3, 3, 3, 9], [0, 0, 0, 9]]
     assert "range" not in words(known)
+    assert "arrow heads" not in words(known)
+    assert "arrow heads" in words(figures.exposure_by_group(analysis.exposure, param="half_life"))
     assert "range" in words(unknown)
 
 

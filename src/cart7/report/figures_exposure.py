@@ -275,10 +275,16 @@ def exposure_by_group(
     wrapped_legend(ax, _mean_handles(any(shown), not all(shown), f"{_level(result)} interval"))
     counts = [str(int(rows[level]["n"])) for level in levels]
     strip_below(ax, list(range(len(levels))), [("n", INK, counts)], offset=26)
-    zeros = int((subjects.get(param, pd.Series(dtype=float)).astype(float) <= 0).sum())
-    if zeros:
-        _print_below(ax, f"{zeros} not above 0, not drawn on a log axis", offset=36)
+    _print_below(ax, _remarks(subjects.get(param), list(rows.values()), bounds), offset=36)
     return ax
+
+
+def _remarks(values: Any, rows: Sequence[Mapping[Any, Any]], bounds: tuple[float, float]) -> str:
+    """What the figure could not show."""
+    zeros = 0 if values is None else int((values.astype(float) <= 0).sum())
+    beyond = any(row["geo_ci_low"] < bounds[0] or row["geo_ci_high"] > bounds[1] for row in rows)
+    words = [f"{zeros} not above 0, not drawn on a log axis"] * bool(zeros)
+    return "; ".join(words + ["arrow heads: the interval goes on"] * beyond)
 
 
 def _subjects(result: Any) -> pd.DataFrame:

@@ -146,7 +146,8 @@ def of_assay(rows: pd.DataFrame, assay: str) -> pd.DataFrame:
 
 def measure(rows: pd.DataFrame, name: str) -> str:
     """What is measured, with the unit that the rows state."""
-    unit = UNITS.get(name) or unit_of(rows)
+    stated = unit_of(rows)
+    unit = UNITS.get(name, stated) if stated in ("", "%") else stated
     words = MEASURES.get(name, name)
     return f"{words} ({unit or 'unit not stated'})" if words else unit
 
