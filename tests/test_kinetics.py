@@ -417,3 +417,68 @@ def test_a_result_gives_its_pp_rows_and_their_supplement():
     assert (cmax["PPSPEC"], cmax["PPRFTDTC"]) == ("BLOOD", "2024-03-01")
     more = found.to_supppp(study_id="CD7")
     assert more.loc[more["QNAM"] == "AUCWSTAT", "QVAL"].tolist() == ["BLQ_TRIANGLE"]
+
+
+# ---- the expansion and contraction curve --------------------------------------------------------
+
+COURSE = profile(
+    [0, 1, 4, 7, 10, 14, 21, 28, 60, 90, 120],
+    [None, 60, 500, 4200, 30_000, 14_000, 4600, 1500, 130, 110, None],
+)
+
+
+def test_a_fitted_curve_has_its_parameters_errors_and_days_to_draw():
+    found = sound(pk.fit_kinetics(COURSE, rng=1))
+    row = found.subjects.iloc[0]
+    assert (row["n"], row["n_quantifiable"], row["converged"], row["note"]) == (11, 9, True, "")
+    assert row["growth_rate"] == pytest.approx(np.log(row["fold"]) / row["tmax"])
+    assert row["doubling_time"] == pytest.approx(np.log(2) / row["growth_rate"])
+    assert row["se_log_cmax"] > 0
+    assert (found.curves["day"].min(), found.curves["day"].max()) == (0.0, 120.0)
+    assert found.curves["fitted"].max() == pytest.approx(row["cmax"])
+
+
+def test_the_same_generator_gives_the_same_bits_and_another_the_same_fit():
+    one, again, other = (
+        pk.fit_kinetics(COURSE, rng=seed).subjects for seed in (1, np.random.default_rng(1), 2)
+    )
+    pd.testing.assert_frame_equal(one, again, check_exact=True)
+    assert other["log_likelihood"].iloc[0] == pytest.approx(one["log_likelihood"].iloc[0], rel=1e-9)
+
+
+def test_dropping_samples_below_the_limit_is_least_squares_on_the_others():
+    dropped = sound(pk.fit_kinetics(COURSE, blq="drop", rng=1)).subjects.iloc[0]
+    without = pk.fit_kinetics(COURSE[COURSE["blq"] == ""], rng=1).subjects.iloc[0]
+    assert dropped["n"] == 9
+    for name in ("cmax", "tmax", "fold", "alpha", "beta", "slow_fraction", "sse"):
+        assert dropped[name] == pytest.approx(without[name], rel=1e-6)
+    with pytest.raises(ValueError, match="censored, drop"):
+        pk.fit_kinetics(COURSE, blq="keep", rng=1)
+
+
+def test_a_profile_without_a_fit_says_why_and_the_others_keep_their_bits():
+    never = profile([0, 7, 14], [None, None, None], subject="never")
+    single = profile([0, 7, 14], [None, 500, None], subject="single")
+    twice = profile([0, 7, 7], [None, 500, 600], subject="twice")
+    negative = COURSE.assign(subject_id="negative")
+    negative.loc[negative["day"] == 4, "value"] = -5.0
+    later = COURSE.assign(subject_id="later", infusion_no=2)
+    found = sound(pk.fit_kinetics(tables(COURSE, never, single, twice, negative, later), rng=1))
+    rows = found.subjects.set_index("subject_id")
+    assert (rows.loc["never", "note"], rows.loc["twice", "note"]) == ("NO_QUANT", "DUPLICATE_TIME")
+    assert rows.loc["single", "note"] == "fewer than 2 quantifiable samples"
+    assert rows.loc["negative", "note"] == "NEGATIVE_VALUE: 1 left out of the fit"
+    assert np.isfinite(rows.loc["negative", "cmax"])
+    assert rows.loc["later", "note"] == "days count from the first infusion"
+    assert set(found.excluded["subject_id"]) == {"twice", "negative"}
+    assert set(found.curves["subject_id"]) == {"001", "negative", "later"}
+    alone = pk.fit_kinetics(COURSE, rng=1).subjects.iloc[0]
+    assert rows.loc["001", "cmax"] == alone["cmax"]
+
+
+def test_an_empty_table_has_no_fit_no_slope_no_window():
+    empty = USUAL.iloc[:0]
+    assert len(sound(pk.fit_kinetics(empty, rng=1)).subjects) == 0
+    assert len(sound(pk.terminal_slope_censored(empty)).subjects) == 0
+    assert len(sound(pk.slope_windows(empty)).subjects) == 0
+    assert len(sound(pk.nca(empty)).flags) == 0

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from cart7 import derive, results
-from cart7.kinetics import detection, flags, models, visits
+from cart7.kinetics import curves, detection, flags, models, visits
 from cart7.kinetics.profiles import (
     Profiles,
     Table,
@@ -34,6 +34,7 @@ from cart7.kinetics.profiles import (
 )
 from cart7.kinetics.results import (
     CensoredSlopeResult,
+    CurveFitResult,
     ExposureModelsResult,
     ExposureResult,
     NcaResult,
@@ -45,6 +46,7 @@ from cart7.kinetics.results import (
 from cart7.kinetics.rows import PPTESTCD
 from cart7.kinetics.rules import USUAL, BlqRules, FlagRules, LambdaZRules, NcaRules
 from cart7.kinetics.summary import exposure_by_group
+from cart7.stats import curve_fit
 from cart7.stats import exposure as kernel
 from cart7.stats.censored_slope import censored_slope
 from cart7.stats.exposure_models import dose_proportionality, exposure_response
@@ -53,11 +55,11 @@ from cart7.stats.profiles import Prepared, earliest, prepare
 CENSORED_WINDOWS = ("after-tmax", "to-first-blq")
 
 __all__ = [
-    "PPTESTCD", "BlqRules", "CensoredSlopeResult", "ExposureModelsResult", "ExposureResult", "FlagRules",
-    "LambdaZRules", "NcaResult", "NcaRules", "PersistenceResult", "SlopeWindowsResult", "TimeAboveResult",
-    "VisitLevelsResult", "copies_to_cells", "dose_proportionality", "exposure", "exposure_models",
-    "exposure_response", "levels_by_visit", "nca", "persistence", "slope_windows",
-    "terminal_slope_censored", "time_above",
+    "PPTESTCD", "BlqRules", "CensoredSlopeResult", "CurveFitResult", "ExposureModelsResult",
+    "ExposureResult", "FlagRules", "LambdaZRules", "NcaResult", "NcaRules", "PersistenceResult",
+    "SlopeWindowsResult", "TimeAboveResult", "VisitLevelsResult", "copies_to_cells",
+    "dose_proportionality", "exposure", "exposure_models", "exposure_response", "fit_kinetics",
+    "levels_by_visit", "nca", "persistence", "slope_windows", "terminal_slope_censored", "time_above",
 ]  # fmt: skip
 
 
@@ -256,7 +258,8 @@ def terminal_slope_censored(
     """
     if window not in CENSORED_WINDOWS:
         raise ValueError(f"window must be one of {', '.join(CENSORED_WINDOWS)}, got {window!r}")
-    desk = _prepared(kinetics, rules)
+    table = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
+    desk = _prepared(table, other_infusion(table, rules.infusion_no), rules)
     samples, peak = desk.ready.samples, desk.ready.peak
     inside = samples.there & (samples.time > peak.tmax[:, None])
     least = rules.lambda_z.min_points
@@ -282,6 +285,81 @@ def terminal_slope_censored(
         rules=rules,
         window=window,
     )  # fmt: skip
+
+
+def fit_kinetics(
+    kinetics: Table,
+    *,
+    blq: Literal["censored", "drop"] = "censored",
+    rng: np.random.Generator | int,
+    rules: NcaRules = USUAL,
+) -> CurveFitResult:
+    """Curve of expansion and two-phase contraction, fitted to each profile on the log scale.
+
+    Parameters
+    ----------
+    kinetics : DataFrame or sequence of KineticSample
+        As for `nca`; samples from day 0 on are used.
+    blq : {"censored", "drop"}
+        Maximum likelihood with samples below the limit as known only to be under their `lloq`; or least
+        squares of ln(value) on the quantifiable samples.
+    rng : numpy.random.Generator or int
+        Where the random starts of the search come from: the same gives the same to the last bit.
+    rules : NcaRules
+        The choices on duplicates, time and infusion.
+
+    Returns
+    -------
+    CurveFitResult
+        `growth_rate` = ln(fold) / tmax, `doubling_time` = ln 2 over it. A negative value is left out of its
+        profile's fit, and the note says so.
+
+    Raises
+    ------
+    ValueError
+        For another `blq`.
+
+    Notes
+    -----
+    ln y = ln(cmax/fold) + ln(fold) t/tmax before tmax; ln[(1-s) cmax exp(-alpha (t-tmax)) + s cmax
+    exp(-beta (t-tmax))] after it, s the slow fraction. Six parameters from a dozen samples: read `converged`,
+    the standard errors and the note beside every estimate. The search covers every gap between neighbouring
+    samples for tmax, from many starts, within the bounds of docs/methods/pk.md.
+
+    References
+    ----------
+    Stein AM et al. (2019). Tisagenlecleucel model-based cellular kinetic analysis of chimeric antigen
+    receptor-T cells. CPT Pharmacometrics Syst Pharmacol 8:285-295. doi:10.1002/psp4.12388
+
+    Examples
+    --------
+    >>> samples = pd.DataFrame({"subject_id": "001", "day": [1, 4, 7, 10, 14, 21, 28, 60, 90],
+    ...                         "value": [60, 500, 4200, 30000, 14000, 4600, 1500, 130, 110]})
+    >>> found = fit_kinetics(samples, blq="drop", rng=1).subjects.iloc[0]
+    >>> f"doubling in {found['doubling_time']:.2f} days to day {found['tmax']:.1f}, {found['converged']}"
+    'doubling in 0.98 days to day 9.8, True'
+    """
+    if blq not in curve_fit.BLQ:
+        raise ValueError(f"blq must be one of {', '.join(curve_fit.BLQ)}, got {blq!r}")
+    table = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
+    unused = other_infusion(table, rules.infusion_no)
+    negative = (unused == "") & (table["value"] < 0)
+    unused[negative] = "negative value, left out of the fit"
+    desk = _prepared(table, unused, rules.model_copy(update={"start": "zero"}))
+    samples = desk.ready.samples
+    found = curve_fit.fit(
+        samples.time, samples.value, samples.blq, limit=samples.lloq, there=samples.there, blq=blq, rng=rng
+    )
+    dropped = curves.left_out(table[negative], desk.profiles.keys)
+    return CurveFitResult(
+        subjects=curves.fit_frame(desk.profiles, found, desk.why, dropped),
+        summary=pd.DataFrame(),
+        points=desk.points,
+        curves=curves.curve_frame(desk.profiles, found, samples),
+        excluded=desk.excluded,
+        rules=rules,
+        blq=blq,
+    )
 
 
 def exposure(
@@ -614,12 +692,11 @@ class _Desk:
     profiles: Profiles
     ready: Prepared
     why: NDArray[np.object_]
+    points: pd.DataFrame
     excluded: pd.DataFrame
 
 
-def _prepared(kinetics: Table, rules: NcaRules) -> _Desk:
-    samples = sample_table(kinetics, needs=_needs(rules, "day"), anonymous=True)
-    unused = other_infusion(samples, rules.infusion_no)
+def _prepared(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> _Desk:
     mine = samples[unused == ""]
     profiles = arranged(mine, _times(mine, rules))
     ready = prepare(
@@ -630,7 +707,8 @@ def _prepared(kinetics: Table, rules: NcaRules) -> _Desk:
         (profiles.mixed, "MIXED_UNITS"), (ready.faults != "", ready.faults),
         (ready.samples.count == 0, "NO_SAMPLES"), (np.isnan(ready.peak.tmax), "NO_QUANT"),
     )  # fmt: skip
-    return _Desk(profiles=profiles, ready=ready, why=why, excluded=_analyse(samples, unused, rules).excluded)
+    usual = _analyse(samples, unused, rules)
+    return _Desk(profiles=profiles, ready=ready, why=why, points=usual.points, excluded=usual.excluded)
 
 
 def _analyse(samples: pd.DataFrame, unused: pd.Series, rules: NcaRules) -> NcaResult:

@@ -145,8 +145,17 @@ def against_dose(
             if zero:
                 found["n"] = int((~np.isnan(level) & ~np.isnan(dose)).sum())
             note = _A_ZERO if zero else _too_few(found)
-            rows.append({"assay": assay, "param": param, "dose": label, **found, "note": note})
-    return pd.DataFrame(rows, columns=["assay", "param", "dose", *DOSE_STATS, "note"])
+            rows.append(
+                {
+                    "assay": assay,
+                    "param": param,
+                    "dose": label,
+                    **found,
+                    "conf_level": conf_level,
+                    "note": note,
+                }
+            )
+    return pd.DataFrame(rows, columns=["assay", "param", "dose", *DOSE_STATS, "conf_level", "note"])
 
 
 def _too_few(found: Mapping[str, float]) -> str:
@@ -165,9 +174,9 @@ def against_outcome(values: pd.DataFrame, outcomes: pd.DataFrame, *, conf_level:
         level = mine.set_index("subject_id")["value"]
         for outcome, theirs in outcomes.groupby("outcome", sort=False):
             seen = theirs.set_index("subject_id")["value"].reindex(level.index)
-            row = {"assay": assay, "param": param, "outcome": outcome}
+            row = {"assay": assay, "param": param, "outcome": outcome, "conf_level": conf_level}
             rows.append(row | _association(level.to_numpy(), seen.to_numpy(), conf_level))
-    columns = ["assay", "param", "outcome", *OUTCOME_STATS, "note"]
+    columns = ["assay", "param", "outcome", *OUTCOME_STATS, "conf_level", "note"]
     return pd.DataFrame(rows, columns=columns).astype({"n": "int64"})
 
 

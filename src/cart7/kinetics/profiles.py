@@ -23,6 +23,7 @@ COMPUTED = tuple(field.name for field in fields(kernel.Nca))
 FAULTS = (
     "DUPLICATE_TIME", "NEGATIVE_VALUE", "MISSING_TIME", "NON_FINITE_VALUE", "MISSING_LLOQ", "MIXED_UNITS",
 )  # fmt: skip
+LATER_INFUSION = "days count from the first infusion"
 _NOT_USED = ("missing result", "before day 0", "later duplicate")
 FATES = {
     "missing result": "neither a value nor below the limit",
@@ -162,7 +163,7 @@ def subject_frame(profiles: Profiles, found: kernel.Examination) -> pd.DataFrame
     frame.loc[profiles.mixed, "note"] = "MIXED_UNITS"
     if "infusion_no" in frame.columns:
         later = (frame["infusion_no"] > 1).to_numpy() & (frame["n_samples"] > 0).to_numpy()
-        words = "days count from the first infusion"
+        words = LATER_INFUSION
         frame.loc[later, "note"] = [
             f"{note}; {words}" if note else words for note in frame.loc[later, "note"]
         ]

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from cart7 import results
-from cart7.kinetics import detection, flags, models, pp, visits
+from cart7.kinetics import curves, detection, flags, models, pp, visits
 from cart7.kinetics.profiles import KEYS, text_column
 from cart7.kinetics.rows import (
     PPTESTCD,
@@ -187,6 +187,53 @@ class CensoredSlopeResult(EndpointResult):
                 subject_id=text_column(rows, "subject_id"), stats=["n_quantifiable", "n_blq", *numbers],
                 units={"lambda_z": "/day", "lambda_z_std_err": "/day", "half_life": "days"},
                 method=dict.fromkeys(numbers, "maximum likelihood, below the limit left-censored"),
+            )
+        ]  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CurveFitResult(EndpointResult):
+    """Curve of expansion and contraction of each profile.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        One row per profile: keys, `n` samples used, `cmax` (unit of the assay), `tmax` (days), `fold`,
+        `alpha, beta` (per day), `slow_fraction`, `growth_rate` (per day), `doubling_time` (days), `sse` (of
+        ln value, quantifiable samples), `converged` (bool), `n_quantifiable`, `sigma`, `log_likelihood`,
+        standard errors of the logs (of the logit of the slow fraction), `at_bound`, `unit`, `note`.
+    curves : DataFrame
+        Keys, `day` and `fitted` (unit of the assay) of every fitted profile, close enough to draw.
+    points : DataFrame
+        The samples, as in `NcaResult`.
+    summary : DataFrame
+        Empty.
+    blq : str
+        Samples below the limit: `censored` or `drop`.
+    """
+
+    title: ClassVar[str] = "Expansion and contraction curve"
+    figure: ClassVar[str] = "curve_fits"
+    points: pd.DataFrame = field(repr=False)
+    curves: pd.DataFrame = field(repr=False)
+    blq: str = "censored"
+
+    def _long(self) -> list[pd.DataFrame]:
+        rows = self.subjects.assign(converged=self.subjects["converged"].astype("float64"))
+        way = "maximum likelihood, below the limit censored" if self.blq == "censored" else "least squares"
+        units: dict[str, str | pd.Series] = {
+            "cmax": rows["unit"].where(rows["unit"] != "", "unit not stated")
+        }
+        units |= dict.fromkeys(("tmax", "doubling_time"), "days")
+        units |= dict.fromkeys(("alpha", "beta", "growth_rate"), "/day")
+        numbers = [name for name in curves.COLUMNS if name not in ("n", "n_quantifiable", "at_bound")]
+        return [
+            results.long_rows(
+                rows, analysis="pk.fit_kinetics", param="CURVE" + dimensions(rows), timepoint=self.blq,
+                population=self.population, subject_id=text_column(rows, "subject_id"),
+                stats=["n", "n_quantifiable", *numbers], units=units,
+                method=dict.fromkeys(numbers, f"{way} of ln(value)"),
+                reasons=dict.fromkeys(curves.ERRORS, "not identified, or at a bound"),
             )
         ]  # fmt: skip
 

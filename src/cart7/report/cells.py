@@ -269,3 +269,35 @@ def per_key(frame: pd.DataFrame, keys: Sequence[str]) -> dict[tuple[Any, ...], l
     for row in frame.to_dict("records"):
         found.setdefault(tuple(row[key] for key in keys), []).append(row)
     return found
+
+
+def geometric_mean(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
+    """Geometric mean with its CV in %."""
+    if not known(row["geo_mean"]):
+        return footnotes.missing(row.get("note"))
+    spread = significant(row["geo_cv_percent"]) if known(row["geo_cv_percent"]) else "one value"
+    return f"{significant(row['geo_mean'])} ({spread})"
+
+
+def median_quartiles(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
+    """Median with its quartiles."""
+    if not known(row["median"]):
+        return footnotes.missing(row.get("note"))
+    return f"{significant(row['median'])} {interval(row['q1'], row['q3'], significant)}"
+
+
+def least_to_most(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
+    """Least and greatest value."""
+    if not known(row["min"]):
+        return footnotes.missing(row.get("note"))
+    return f"{significant(row['min'])} to {significant(row['max'])}"
+
+
+def by_level(frame: pd.DataFrame, groups: Groups, then: tuple[str, ...] = ()) -> list[dict[Any, Any]]:
+    """Rows by `then`, level and subject."""
+    place = {label: number for number, label in enumerate(groups.labels)}
+    rows: list[dict[Any, Any]] = frame.to_dict("records")
+    return sorted(rows,
+                  key=lambda row: (tuple(word(row.get(name)) for name in then),
+                                         place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
+                                         str(row["subject_id"])))  # fmt: skip

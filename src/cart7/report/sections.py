@@ -12,7 +12,15 @@ from typing import Any
 import pandas as pd
 
 from cart7._version import versions
-from cart7.report import figures, tables_cells, tables_dose, tables_efficacy, tables_safety, tables_study
+from cart7.report import (
+    figures,
+    tables_cells,
+    tables_dose,
+    tables_efficacy,
+    tables_kinetics,
+    tables_safety,
+    tables_study,
+)
 from cart7.report.canvas import ALL
 from cart7.report.cells import Groups, Table, groups_of, number
 from cart7.report.words import (
@@ -193,7 +201,7 @@ def _adverse_events(analysis: Any, groups: Groups) -> Blocks:
 
 
 def _kinetics(analysis: Any, groups: Groups) -> Blocks:
-    yield from _missing(analysis, "nca", "exposure", "persistence")
+    yield from _missing(analysis, "nca", "exposure", "kinetic_levels", "persistence", "exposure_models")
     nca, exposure, persistence = analysis.nca, analysis.exposure, analysis.persistence
     for assay in _assays(nca):
         yield Figure(
@@ -205,9 +213,10 @@ def _kinetics(analysis: Any, groups: Groups) -> Blocks:
                          by=groups.by),
         )  # fmt: skip
     for assay in _assays(exposure):
-        yield tables_cells.exposure(exposure, nca, groups, assay)
+        yield tables_kinetics.exposure(exposure, nca, groups, assay)
+    yield from _levels(analysis.kinetic_levels, groups)
     for assay in _assays(persistence):
-        yield tables_cells.persistence(persistence, groups, assay)
+        yield tables_kinetics.persistence(persistence, groups, assay)
         yield Figure(
             name=f"figure-persistence-{assay.lower()}",
             title=f"Subjects with quantifiable CAR-T cells by visit, {in_words(assay, ASSAYS)}.",
@@ -215,8 +224,46 @@ def _kinetics(analysis: Any, groups: Groups) -> Blocks:
             draw=partial(figures.persistence_bars, persistence, assay=assay,
                          label=f"Quantifiable by {in_words(assay, ASSAYS)} (%)"),
         )  # fmt: skip
+    if analysis.exposure_models is not None:
+        yield from _exposure_models(analysis.exposure_models)
     if nca is not None:
-        yield tables_cells.profiles(nca, groups)
+        yield tables_kinetics.profiles(nca, groups)
+        yield tables_kinetics.flagged(nca)
+
+
+def _levels(result: Any, groups: Groups) -> Blocks:
+    """Geometric means by visit, figure and table of each assay."""
+    for assay in _assays(result):
+        yield Figure(
+            name=f"figure-levels-{assay.lower()}",
+            title=f"Geometric mean by visit, {in_words(assay, ASSAYS)}.",
+            caption="Lines: 95 % limits. Numbers: quantifiable/sampled. Visits at their nominal day.",
+            draw=partial(figures.geometric_mean_course, result, assay=assay, by=groups.by),
+        )
+        yield tables_kinetics.levels(result, groups, assay)
+
+
+def _exposure_models(result: Any) -> Blocks:
+    """Exposure against dose and outcome: the tables, and figures of the leading assay."""
+    yield tables_kinetics.against_dose(result)
+    for assay in _assays(result)[:1]:
+        for param, words in (("cmax", "Cmax"), ("auc_window", "AUC")):
+            yield Figure(
+                name=f"figure-dose-{param.replace('_', '-')}",
+                title=f"{words} against planned and received dose, {in_words(assay, ASSAYS)}.",
+                caption="Every subject; the line is the power model. Log axes.",
+                draw=partial(figures.exposure_against_dose, result, param=param, assay=assay),
+            )
+    yield tables_kinetics.against_outcome(result)
+    for assay in _assays(result)[:1]:
+        for place, outcome in enumerate(dict.fromkeys(result.outcomes["outcome"]), start=1):
+            yield Figure(
+                name=f"figure-outcome-{place}",
+                title=f"Cmax by outcome: {outcome}, {in_words(assay, ASSAYS)}.",
+                caption="Every subject, with the geometric mean of each group.",
+                draw=partial(figures.exposure_by_outcome, result, param="cmax", assay=assay,
+                             outcome=outcome),
+            )  # fmt: skip
 
 
 def _assays(result: Any) -> list[str]:

@@ -1,12 +1,10 @@
-"""Tables of cells and antibodies: exposure, persistence, CD7+ depletion, immunogenicity.
+"""Tables of CD7+ cells and antibodies: levels by visit, depletion, immunogenicity.
 
 Here: layouts. Not here: any parameter, mean or rate.
 """
 
 from collections.abc import Mapping
 from typing import Any
-
-import pandas as pd
 
 from cart7.report.canvas import ALL
 from cart7.report.cells import (
@@ -15,10 +13,14 @@ from cart7.report.cells import (
     Groups,
     Row,
     Table,
+    by_level,
     day,
     flag,
+    geometric_mean,
     interval,
     known,
+    least_to_most,
+    median_quartiles,
     number,
     per_key,
     rate,
@@ -28,181 +30,13 @@ from cart7.report.cells import (
 from cart7.report.words import (
     ADA_CLASSES,
     ADA_MEASURES,
-    AREA_STATUS,
-    ASSAYS,
     CELL_NAMES,
     DEPLETION_ENDPOINTS,
-    PARAMETERS,
     POPULATIONS,
     in_words,
-    notes_in_words,
 )
 
 EXACT = "Exact (Clopper-Pearson) two-sided 95 % limits unless the plan says otherwise."
-
-
-def exposure(result: Any, nca: Any, groups: Groups, assay: str) -> Table:
-    """Kinetic parameters of one assay by dose level."""
-    footnotes = Footnotes()
-    of_assay = result.summary[result.summary["assay"].astype(str) == assay]
-    found = per_key(of_assay, ["param"])
-    unit = _unit(nca, assay)
-    rows: list[Row] = []
-    for name, (title, kind) in PARAMETERS.items():
-        if (name,) not in found:
-            continue
-        of = found[(name,)]
-        title = f"AUC day {_area_window(result.rules)}" if name == "auc_window" else title
-        rows.append(Row(cells=(f"{title}{_in_unit(kind, unit)}",), kind="head"))
-        lines = {
-            "n (missing)": lambda row: f"{number(row['n'])} ({number(row['n_missing'])})",
-            "Geometric mean (CV %)": lambda row: _geometric(row, footnotes),
-            "Median [Q1, Q3]": lambda row: _median(row, footnotes),
-            "Range": lambda row: _range(row, footnotes),
-        }
-        if kind == "days":
-            lines.pop("Geometric mean (CV %)")
-        rows += [Row(cells=(words, *groups.across(of, cell)), kind="sub") for words, cell in lines.items()]
-    return Table(
-        name=f"exposure-{assay.lower()}",
-        title=f"Kinetic parameters by dose level, {in_words(assay, ASSAYS)}", columns=("", *groups.heads()),
-        rows=tuple(rows), population=POPULATIONS["INFUSED"], method=_area_method(result.rules),
-        notes=footnotes.lines(), empty="No profile.",
-    )  # fmt: skip
-
-
-def _unit(nca: Any, assay: str) -> str:
-    if nca is None or "unit" not in nca.subjects.columns:
-        return ""
-    units = nca.subjects.loc[nca.subjects["assay"].astype(str) == assay, "unit"].dropna().astype(str).unique()
-    return str(units[0]) if len(units) == 1 else ""
-
-
-def _in_unit(kind: str, unit: str) -> str:
-    words = {"days": "days", "value": unit, "area": f"days × {unit}" if unit else "", "ratio": ""}[kind]
-    return f" ({words})" if words else ""
-
-
-def _geometric(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
-    if not known(row["geo_mean"]):
-        return footnotes.missing(row.get("note"))
-    spread = significant(row["geo_cv_percent"]) if known(row["geo_cv_percent"]) else "one value"
-    return f"{significant(row['geo_mean'])} ({spread})"
-
-
-def _median(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
-    if not known(row["median"]):
-        return footnotes.missing(row.get("note"))
-    return f"{significant(row['median'])} {interval(row['q1'], row['q3'], significant)}"
-
-
-def _range(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
-    if not known(row["min"]):
-        return footnotes.missing(row.get("note"))
-    return f"{significant(row['min'])} to {significant(row['max'])}"
-
-
-def _area_window(rules: Any) -> str:
-    start, end = getattr(rules, "windows", ((0.0, 28.0),))[0]
-    return f"{start:g} to {end:g}"
-
-
-def _area_method(rules: Any) -> str:
-    method = str(getattr(rules, "auc_method", ""))
-    tail = str(getattr(rules, "tail", ""))
-    return (
-        f"First infusion unless planned otherwise; AUC from day {_area_window(rules)} ({method}, tail rule "
-        f"{tail}); geometric CV from the variance of the logs; quartiles of type "
-        f"{getattr(rules, 'quantile_type', '')}."
-    )
-
-
-def _window(row: Mapping[Any, Any], note: str, footnotes: Footnotes) -> tuple[str, str]:
-    """Area of the first window and how it ends; days count from the first infusion, so others have none."""
-    if known(row.get("infusion_no")) and float(row["infusion_no"]) > 1:
-        return footnotes.missing("the window counts from the first infusion"), "none"
-    status = word(row["auc_window_status"])
-    return significant(row["auc_window"], 3, note, footnotes), AREA_STATUS.get(
-        status, status.lower().replace("_", " ")
-    )
-
-
-def profiles(result: Any, groups: Groups) -> Table:
-    """Every profile: the parameters a reader looks up per subject."""
-    footnotes = Footnotes()
-    rows = []
-    for row in _sorted(result.subjects, groups, ("assay", "infusion_no")):
-        note = notes_in_words(row.get("note", ""))
-        area, status = _window(row, note, footnotes)
-        rows.append(
-            Row(
-                cells=(
-                    str(row["subject_id"]),
-                    groups.name(groups.of_subject.get(str(row["subject_id"]), "")),
-                    in_words(row.get("assay", ""), ASSAYS).removesuffix(" cytometry"),
-                    number(row.get("infusion_no"), 0, "not stated"),
-                    f"{number(row['n_quantifiable'])}/{number(row['n_samples'])}",
-                    significant(row["cmax"], 3, note, footnotes),
-                    day(row["tmax"], note, footnotes),
-                    area,
-                    status,
-                    day(row["tlast"], note, footnotes),
-                    significant(row["half_life"], 3, note or "no terminal slope", footnotes),
-                    day(row["persistence_high"], "not lost"),
-                )
-            )
-        )
-    return Table(
-        name="profiles", title="Kinetic parameters of every profile",
-        columns=("Subject", "Level", "Assay", "Infusion", "Quantifiable/\nsamples", "Cmax", "Tmax\ndays",
-                 f"AUC day\n{_area_window(result.rules)}", "AUC\nends", "Tlast\ndays", "Half-life\ndays",
-                 "Loss by\nday"),
-        rows=tuple(rows), words=(1, 2, 8), population=POPULATIONS["INFUSED"],
-        notes=("Loss by: day of the sample by which the cells were lost; not lost: quantifiable at the "
-               "last sample.", *footnotes.lines()),
-        empty="No profile.",
-    )  # fmt: skip
-
-
-def _sorted(frame: pd.DataFrame, groups: Groups, then: tuple[str, ...] = ()) -> list[dict[Any, Any]]:
-    """Rows by `then`, level and subject."""
-    place = {label: number for number, label in enumerate(groups.labels)}
-    rows: list[dict[Any, Any]] = frame.to_dict("records")
-    return sorted(rows,
-                  key=lambda row: (tuple(word(row.get(name)) for name in then),
-                                         place.get(groups.of_subject.get(str(row["subject_id"]), ""), 99),
-                                         str(row["subject_id"])))  # fmt: skip
-
-
-def persistence(result: Any, groups: Groups, assay: str) -> Table:
-    """Quantifiable CAR-T cells by scheduled visit."""
-    of_assay = result.summary[result.summary["assay"].astype(str) == assay].sort_values(
-        "nominal_day", kind="stable"
-    )
-    rows = []
-    for (visit,), found in per_key(of_assay, ["visit"]).items():
-        everybody = next((row for row in found if str(row["group"]) == ALL), found[0])
-        rows.append(
-            Row(
-                cells=(
-                    str(visit), number(everybody["n_infused"]), number(everybody["n_in_followup"]),
-                    *groups.across(
-                        found,
-                        lambda row: rate(row["n_quantifiable"], row["n_sampled"], row["ci_low"],
-                                         row["ci_high"],
-                                         row.get("note"), nobody="none sampled"),
-                    ),
-                )
-            ),
-        )  # fmt: skip
-    return Table(
-        name=f"persistence-{assay.lower()}", title=f"Persistence by visit, {in_words(assay, ASSAYS)}",
-        columns=("Visit", "Infused", "In\nfollow-up", *groups.heads()), rows=tuple(rows),
-        population=POPULATIONS["INFUSED"], method=f"Quantifiable/sampled at the nominal visit. {EXACT}",
-        notes=("Sampled is not the number alive: the column in follow-up shows who could have been "
-               "sampled.",),
-        empty="No scheduled sample.",
-    )  # fmt: skip
 
 
 def by_visit(result: Any, groups: Groups, parameter: str) -> Table:
@@ -220,8 +54,8 @@ def by_visit(result: Any, groups: Groups, parameter: str) -> Table:
         rows.append(
             Row(
                 cells=(
-                    str(visit), number(row["n"]), number(row["n_blq"]), _geometric(row, footnotes),
-                    _median(row, footnotes), _range(row, footnotes),
+                    str(visit), number(row["n"]), number(row["n_blq"]), geometric_mean(row, footnotes),
+                    median_quartiles(row, footnotes), least_to_most(row, footnotes),
                     _percent_change(change, footnotes),
                     *(_level_median(of.get(label), footnotes) for label in levels),
                 )
@@ -264,7 +98,7 @@ def depletion(result: Any, groups: Groups, parameter: str) -> Table:
     footnotes = Footnotes()
     thresholds = [name for name in result.subjects.columns if name.startswith("first_day_below_")]
     rows = []
-    for row in _sorted(result.subjects, groups):
+    for row in by_level(result.subjects, groups):
         note = row.get("note", "")
         rows.append(
             Row(
@@ -369,7 +203,7 @@ def ada_classes(result: Any, groups: Groups) -> Table:
     """Class and course of the antibodies of each subject."""
     footnotes = Footnotes()
     rows = []
-    for row in _sorted(result.subjects, groups):
+    for row in by_level(result.subjects, groups):
         note = row.get("note", "")
         emergent = row["treatment_emergent"] == 1
         rows.append(
