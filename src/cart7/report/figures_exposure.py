@@ -1,4 +1,4 @@
-"""Figures of kinetics in summary: means by visit, and exposure by dose level, dose and outcome.
+"""Figures of exposure: by dose level, against dose, by outcome.
 
 Here: geometric means and intervals as results hold them, with the individual values behind them and the
 counts below. Not here: any statistic, individual curves (`figures_kinetics`).
@@ -25,24 +25,21 @@ from cart7.report.canvas import (
     nothing_to_draw,
     ordered,
     panels,
-    signed_root,
-    signed_square,
     strip_below,
 )
 from cart7.report.figures_kinetics import (
     CHARACTER,
-    apart,
-    blq_handles,
     brief_ids,
+    data_bounds,
     inches_of,
+    interval_bars,
     key,
-    legend_lines,
-    limit_lines,
+    level_words,
     log_scale,
     looks,
-    measure,
     of_assay,
     preferred_assay,
+    print_below,
     spaced,
     unit_of,
     wrapped_legend,
@@ -50,175 +47,6 @@ from cart7.report.figures_kinetics import (
 from cart7.report.words import ASSAYS, PARAMETERS, in_words
 
 POINT = "#4477AA"
-
-
-@in_house_style
-def geometric_mean_course(
-    result: Any, ax: Any = None, *, assay: str | None = None, groups: Sequence[str] | None = None,
-    by: str | None = "dose_level", label: str | None = None,
-) -> Any:  # fmt: skip
-    """Geometric mean with its interval by visit, a line per dose level, with the counts of samples below.
-
-    Parameters
-    ----------
-    result : VisitLevelsResult
-        Its `.summary`: assay, visit, nominal_day, group, n (with a result), n_blq, geo_mean, geo_ci_low,
-        geo_ci_high, min, max, unit; its `.lloq`: assay, lloq; and `.blq_words`, what stands for a result
-        below the limit.
-    ax : Axes, optional
-        Where to draw; a new figure by default.
-    assay : str, optional
-        Which assay; by default qPCR, else ddPCR, else flow cytometry, else the first one.
-    groups : sequence of str, optional
-        Which groups; by default all, `ALL` only where there is no other.
-    by : str or None
-        What the groups are; dose levels are named `DL 1`.
-    label : str, optional
-        Word and unit on the vertical axis.
-
-    Returns
-    -------
-    Axes
-
-    Notes
-    -----
-    Where every result of a visit is below the limit there is no mean: an open triangle stands at the LLOQ.
-    An interval that leaves the range of the data by more than a factor of five ends in an arrow head.
-    """
-    chosen = preferred_assay(result.summary, assay)
-    rows = of_assay(result.summary, chosen)
-    rows = rows.assign(group=rows["group"].astype(str), below=(rows["n"] > 0) & (rows["n_blq"] >= rows["n"]))
-    every = ordered(rows["group"])
-    levels = [level for level in every if level != ALL] or every
-    levels = levels if groups is None else [level for level in every if level in set(map(str, groups))]
-    rows = rows[rows["group"].isin(levels)]
-    no_day = rows.loc[rows["nominal_day"].isna(), "visit"].astype(str).unique()
-    rows = rows[rows["nominal_day"].notna()].sort_values("nominal_day", kind="stable")
-    limits = of_assay(result.lloq, chosen)["lloq"].dropna().to_numpy(dtype=float)
-    rows = rows.assign(lloq=limits.max() if limits.size else np.nan)
-    days = rows["nominal_day"].astype(float)
-    visits = list(dict.fromkeys(zip(days, rows["visit"].astype(str), strict=True)))
-    seen = np.concatenate([limits, rows[["geo_mean", "min", "max"]].to_numpy(dtype=float).ravel()])
-    bounds, styles = _bounds(seen, 5), {level: looks(every)[level] for level in levels}
-    names = {level: group_name(level, by) for level in levels}
-    keys = [key(names[level], styles[level], line="-") for level in levels]
-    keys += blq_handles(rows, "all below LLOQ")
-    small = _small_print(result, no_day, rows, bounds)
-    if ax is None:
-        ax = _mean_axes(list(names.values()), [entry.get_label() for entry in keys], visits, rows, small)
-    if not visits or not levels:
-        return nothing_to_draw(ax, "no results")
-    ends = np.clip(rows[["geo_ci_low", "geo_ci_high"]].to_numpy(dtype=float).ravel(), *bounds)
-    log_scale(ax, np.concatenate([seen, ends]), label=measure(rows, chosen) if label is None else label)
-    limit_lines(ax, limits)
-    strip = [
-        (names[level], styles[level].colour, _counts(rows[rows["group"] == level], visits))
-        for level in levels
-    ]
-    step = _visit_axis(ax, visits, _column_width(rows), strip, small)
-    for number, level in enumerate(levels):
-        dodge = (number - (len(levels) - 1) / 2) * step
-        _mean_course(ax, rows[rows["group"] == level], visits, styles[level], dodge, bounds)
-    wrapped_legend(ax, keys)
-    return ax
-
-
-def _small_print(result: Any, no_day: Sequence[str], rows: pd.DataFrame, bounds: tuple[float, float]) -> str:
-    words = [f"Geometric mean with {_level(result)} interval", str(getattr(result, "blq_words", ""))]
-    beyond = ((rows["geo_ci_low"] < bounds[0]) | (rows["geo_ci_high"] > bounds[1])).any()
-    words.append("arrow heads: the interval goes on" if beyond else "")
-    words.append(f"not drawn, no nominal day: {', '.join(no_day)}" if len(no_day) else "")
-    return "; ".join(word for word in words if word) + ". Root scale of days."
-
-
-def _level(result: Any) -> str:
-    return f"{100 * getattr(getattr(result, 'rules', None), 'conf_level', 0.95):g} %"
-
-
-def _counts(rows: pd.DataFrame, visits: Sequence[tuple[float, str]]) -> list[str]:
-    """Quantifiable of sampled at each visit of one group."""
-    found = {
-        (float(row["nominal_day"]), str(row["visit"])): f"{int(row['n'] - row['n_blq'])}/{int(row['n'])}"
-        for row in rows.to_dict("records")
-        if row["n"] > 0
-    }
-    return [found.get(visit, "–") for visit in visits]
-
-
-def _column_width(rows: pd.DataFrame) -> float:
-    """Inches a column of counts needs."""
-    longest = max((len(f"{int(n)}") for n in rows["n"].dropna()), default=1)
-    return 0.06 + 8 * CHARACTER * max(2 * longest + 1, 3)
-
-
-def _mean_axes(
-    names: Sequence[str], keys: Sequence[str], visits: Sequence[Any], rows: pd.DataFrame, small: str
-) -> Any:
-    left = max(1.2, 0.3 + 8 * CHARACTER * max((len(name) for name in names), default=0))
-    width = min(max(7.8, left + 0.75 + len(visits) * _column_width(rows)), 12.0)
-    inches = width - left - 0.75
-    top = 0.15 + 0.19 * legend_lines(keys, inches)
-    below = 0.56 + 0.16 * (len(names) + 1) + 0.14 * math.ceil(len(small) * 7.5 * CHARACTER / inches)
-    return blank(width, 2.8 + top + below, left=left, right=0.75, top=top, bottom=below)
-
-
-def _visit_axis(
-    ax: Any, visits: Sequence[tuple[float, str]], column: float, strip: Sequence[tuple[str, str, list[str]]],
-    small: str,
-) -> float:  # fmt: skip
-    """A tick per visit, its day and counts in a column below; returns the step between groups (roots)."""
-    width, height = (72 * size for size in inches_of(ax))
-    roots = signed_root([day for day, _ in visits])
-    ax.set_xscale("function", functions=(signed_root, signed_square))
-    low, high = min(roots[0], 0.0) - 0.6, max(roots[-1], 1.0) * 1.04 + 0.2
-    ax.set_xlim(float(signed_square(low)), float(signed_square(high)))
-    ax.set_xticks(sorted({day for day, _ in visits}), labels=[""] * len({day for day, _ in visits}))
-    ax.minorticks_off()
-    gap = 72 * column / width * (high - low)
-    every = math.ceil(len(visits) * gap / (high - low) - 1e-9) if len(visits) > 1 else 1
-    columns = apart(roots[::every], gap, low + gap / 2, high - gap / 2)
-    for root, place in zip(roots[::every], columns, strict=True):
-        at, to = ((x - low) / (high - low) for x in (root, place))
-        ax.plot([at, at, to], [0, -4 / height, -17 / height], color=QUIET, linewidth=0.5, clip_on=False,
-                transform=ax.transAxes)  # fmt: skip
-    places = [float(signed_square(place)) for place in columns]
-    days = [spaced(day).replace("-", "\u2212") for day, _ in visits[::every]]
-    strip_below(ax, places, [("Nominal day", INK, days)], offset=24)
-    shown = [(name, colour, counts[::every]) for name, colour, counts in strip]
-    strip_below(ax, places, shown, title="Quantifiable/sampled", offset=37)
-    _print_below(ax, small, offset=37 + 11.5 * (len(strip) + 1) - 3)
-    closest = np.diff(np.unique(roots)).min() if len(set(roots)) > 1 else high - low
-    return float(min(4.5 / width * (high - low), 0.7 * closest / max(len(strip), 1)))
-
-
-def _print_below(ax: Any, words: str, *, offset: float) -> None:
-    """Small print under the axes, `offset` points down, in as many lines as it needs."""
-    ax.annotate(textwrap.fill(words, int(inches_of(ax)[0] / (7.5 * CHARACTER))), (0, 0), xytext=(0, -offset),
-                xycoords="axes fraction", textcoords="offset points", va="top", fontsize=7.5, color=QUIET,
-                annotation_clip=False)  # fmt: skip
-
-
-def _mean_course(
-    ax: Any, rows: pd.DataFrame, visits: Sequence[tuple[float, str]], style: Look, dodge: float,
-    bounds: tuple[float, float],
-) -> None:  # fmt: skip
-    """One group: means joined, pale where they pass a visit at which everything is below the limit."""
-    keys = list(zip(rows["nominal_day"].astype(float), rows["visit"].astype(str), strict=True))
-    rows = (
-        rows.assign(place=[visits.index(key) for key in keys]).set_index("place").reindex(range(len(visits)))
-    )
-    day = signed_square(signed_root([day for day, _ in visits]) + dodge)
-    below = rows["below"].eq(True).to_numpy()
-    mean = np.where(below, np.nan, rows["geo_mean"].to_numpy(dtype=float))
-    at_limit = np.where(below, rows["lloq"].fillna(ax.get_ylim()[0]).to_numpy(dtype=float), np.nan)
-    low, high = (
-        np.where(below, np.nan, rows[f"geo_ci_{end}"].to_numpy(dtype=float)) for end in ("low", "high")
-    )
-    _intervals(ax, day, low, high, style, bounds, width=0.9)
-    ax.plot(day, np.where(below, at_limit, mean), color=style.colour, linewidth=0.9, alpha=0.35)
-    ax.plot(day, mean, color=style.colour, marker=style.marker, markersize=4.2, linewidth=1.4)
-    open_mark = {"marker": "v", "markersize": 5, "markerfacecolor": "white", "markeredgewidth": 0.9}
-    ax.plot(day, at_limit, color=style.colour, linestyle="", clip_on=False, **open_mark)
 
 
 @in_house_style
@@ -260,7 +88,7 @@ def exposure_by_group(
     ax = blank(7.4, 3.25, left=1.25, right=0.2, top=0.36, bottom=0.7) if ax is None else ax
     if not levels:
         return nothing_to_draw(ax, "no profile")
-    bounds = _bounds([rows[level][name] for level in levels for name in ("geo_mean", "min", "max")], 100)
+    bounds = data_bounds([rows[level][name] for level in levels for name in ("geo_mean", "min", "max")], 100)
     limits = [rows[level][name] for level in levels for name in ("geo_ci_low", "geo_ci_high", "min", "max")]
     words = param_words(param, chosen, _exposure_unit(param, subjects), getattr(result, "rules", None))
     log_scale(ax, np.clip(limits, *bounds), label=label or words)
@@ -272,10 +100,10 @@ def exposure_by_group(
         _swarm(ax, place - 0.14, dots[level], style)
         _mean_mark(ax, place + 0.14 * bool(len(dots[level])), row, style, bounds)
     shown = [bool(len(mine)) for mine in dots.values()]
-    wrapped_legend(ax, _mean_handles(any(shown), not all(shown), f"{_level(result)} interval"))
+    wrapped_legend(ax, _mean_handles(any(shown), not all(shown), f"{level_words(result)} interval"))
     counts = [str(int(rows[level]["n"])) for level in levels]
     strip_below(ax, list(range(len(levels))), [("n", INK, counts)], offset=26)
-    _print_below(ax, _remarks(subjects.get(param), list(rows.values()), bounds), offset=36)
+    print_below(ax, _remarks(subjects.get(param), list(rows.values()), bounds), offset=36)
     return ax
 
 
@@ -358,29 +186,8 @@ def _swarm(ax: Any, place: float, values: Any, style: Look) -> None:
 def _mean_mark(
     ax: Any, place: float, row: Mapping[Any, Any], style: Look, bounds: tuple[float, float]
 ) -> None:
-    _intervals(ax, [place], [row["geo_ci_low"]], [row["geo_ci_high"]], style, bounds, width=1.8)
+    interval_bars(ax, [place], [row["geo_ci_low"]], [row["geo_ci_high"]], style, bounds, width=1.8)
     ax.plot(place, row["geo_mean"], marker=style.marker, color=style.colour, markersize=7, linestyle="")
-
-
-def _bounds(values: Any, factor: float) -> tuple[float, float]:
-    """How far intervals are drawn: this factor beyond what there is to see."""
-    values = np.asarray(values, dtype=float)
-    values = values[np.isfinite(values) & (values > 0)]
-    return (float(values.min()) / factor, float(values.max()) * factor) if values.size else (0.1, 10.0)
-
-
-def _intervals(
-    ax: Any, places: Any, low: Any, high: Any, style: Look, bounds: tuple[float, float], *, width: float
-) -> None:
-    """Intervals as bars; one that leaves the bounds ends in an arrow head."""
-    places, low, high = (np.asarray(numbers, dtype=float) for numbers in (places, low, high))
-    # A NaN stays one: no bar where there is no interval.
-    ax.vlines(
-        places, np.maximum(low, bounds[0]), np.minimum(high, bounds[1]), color=style.colour, linewidth=width
-    )
-    for end, marker, beyond in ((bounds[0], 7, low < bounds[0]), (bounds[1], 6, high > bounds[1])):
-        ax.plot(places[beyond], np.full(beyond.sum(), end), linestyle="", marker=marker,
-                markersize=3 + 1.2 * width, color=style.colour)  # fmt: skip
 
 
 def _mean_handles(dots: bool, ranges: bool, interval: str) -> list[Any]:
@@ -434,8 +241,7 @@ def exposure_against_dose(
     chosen = preferred_assay(values, assay)
     values = of_assay(values, chosen)
     models = result.summary[result.summary["param"] == param]
-    models = _stated(of_assay(models, chosen), getattr(result, "dose_conf_level", math.nan))
-    models = {str(row["dose"]): row for row in models.to_dict("records")}
+    models = {str(row["dose"]): row for row in of_assay(models, chosen).to_dict("records")}
     kinds = [name.removeprefix("dose_") for name in values.columns if name.startswith("dose_")] or ["planned"]
     kinds = [dose] if dose is not None else kinds if ax is None else kinds[:1]
     texts = {kind: _power_words(models.get(kind, {})) for kind in kinds}
@@ -447,7 +253,7 @@ def exposure_against_dose(
     words = param_words(param, chosen, _exposure_unit(param, values), getattr(result, "rules", None))
     bands = [_power_band(_pairs(values, kind)[0], models.get(kind, {})) for kind in kinds]
     ends = np.concatenate([shown, *(line for lines in bands if lines is not None for line in lines[1:4])])
-    log_scale(axes[0], np.clip(ends, *_bounds(shown, 10)), label=label or words)
+    log_scale(axes[0], np.clip(ends, *data_bounds(shown, 10)), label=label or words)
     for place, kind in zip(axes, kinds, strict=True):
         _dose_panel(place, values, kind, models.get(kind, {}), groups)
         place.set_xlabel(getattr(result, "dose_words", {}).get(kind, f"{kind.capitalize()} dose"))
@@ -671,117 +477,123 @@ def exposure_by_outcome(
     result : ExposureModelsResult
         Its `.subjects`: subject_id, assay, param, value, unit; its `.outcomes`: subject_id, outcome, value (0
         or 1, or a grade); its `.associations`: assay, param, outcome, n, gm_ratio, ci_low, ci_high,
-        wilcoxon_p_value, kendall_tau, note and, where stated, conf_level. Where its `.summary` has rows of
-        assay, param, outcome, level, geo_mean, geo_ci_low, geo_ci_high, the intervals are drawn.
+        wilcoxon_p_value, kendall_tau, note; its `.by_outcome`: assay, param, outcome, level, geo_mean,
+        geo_ci_low, geo_ci_high.
     ax : Axes, optional
-        Where to draw; a new figure by default.
+        Draw one outcome here (the first one by default); by default a new figure with a panel for each.
     param : str
         Which parameter (`cmax`, `auc_window` ...).
     assay : str, optional
         Which assay; by default qPCR, else ddPCR, else flow cytometry, else the first one.
     outcome : str, optional
-        Which outcome; the first one by default.
+        Only this outcome.
     label : str, optional
         Word and unit on the vertical axis.
 
     Returns
     -------
-    Axes
+    Axes or Figure
+        The Figure when there are several panels.
     """
     values = result.subjects[result.subjects["param"] == param]
     chosen = preferred_assay(values, assay)
     values = of_assay(values, chosen)
-    outcomes = result.outcomes
-    wanted = next(iter(outcomes["outcome"].astype(str)), "") if outcome is None else outcome
-    outcomes = outcomes[outcomes["outcome"].astype(str) == wanted]
-    rows = result.associations
-    rows = of_assay(rows[(rows["param"] == param) & (rows["outcome"].astype(str) == wanted)], chosen)
-    seen = dict(zip(outcomes["subject_id"].astype(str), outcomes["value"].astype(float), strict=True))
-    mine = values.assign(level=values["subject_id"].astype(str).map(seen).astype(float))
-    mine = mine[mine["value"].astype(float) > 0]
-    rows = _stated(rows, getattr(getattr(result, "rules", None), "conf_level", math.nan))
-    text = next((_association_words(row) for row in rows.to_dict("records")), wanted)
-    ax = _outcome_axes(text) if ax is None else ax
-    if not mine["level"].notna().any():
-        return nothing_to_draw(ax, "no exposure with a known outcome")
+    values = values[values["value"].astype(float) > 0]
+    names = list(dict.fromkeys(result.outcomes["outcome"].astype(str))) if outcome is None else [outcome]
+    names = (names if ax is None else names[:1]) or [""]
+    texts = {name: _words_of(result, param, chosen, name) for name in names}
+    axes = _outcome_axes(texts) if ax is None else [ax]
     words = param_words(param, chosen, _exposure_unit(param, values), getattr(result, "rules", None))
-    means = _group_means(result, param, chosen, wanted)
-    _draw_outcome(ax, mine, wanted, means, label or words, f"{_level(result)} interval" if means else "")
-    _words_above(ax, text)
-    return ax
+    for place, name in zip(axes, names, strict=True):
+        mine = _with_outcome(values, result.outcomes, name)
+        if mine["level"].notna().any():
+            log_scale(place, values["value"], label=(label or words) if place is axes[0] else "")
+            _draw_outcome(place, mine, name, _group_means(result, param, chosen, name))
+        else:
+            nothing_to_draw(place, "no exposure with a known outcome")
+        _words_above(place, texts[name])
+    _outcome_legend(axes[-1 if len(axes) < 4 else 3], f"{level_words(result)} interval")
+    return axes[0].figure if len(axes) > 1 else axes[0]
 
 
-def _stated(rows: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Rows with the level of their intervals, unless they state it themselves."""
-    return rows if "conf_level" in rows.columns else rows.assign(conf_level=level)
+def _with_outcome(values: pd.DataFrame, outcomes: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The exposures with the outcome of each subject as `level`."""
+    mine = outcomes[outcomes["outcome"].astype(str) == name]
+    seen = dict(zip(mine["subject_id"].astype(str), mine["value"].astype(float), strict=True))
+    return values.assign(level=values["subject_id"].astype(str).map(seen).astype(float))
 
 
-def _outcome_axes(text: str) -> Any:
-    top = 0.2 + 0.155 * len(_wrapped(text, 4.6))
-    return blank(6.2, 3.05 + top, left=1.25, right=0.35, top=top, bottom=0.9)
+def _words_of(result: Any, param: str, assay: str, outcome: str) -> str:
+    rows = result.associations
+    rows = of_assay(rows[(rows["param"] == param) & (rows["outcome"].astype(str) == outcome)], assay)
+    return next((_association_words(row) for row in rows.to_dict("records")), outcome)
+
+
+def _outcome_axes(texts: Mapping[str, str]) -> list[Any]:
+    """Panels in rows of three that share the vertical axis, each with room for its words."""
+    from matplotlib.figure import Figure
+
+    across = min(len(texts), 3)
+    down = math.ceil(len(texts) / 3)
+    left, right, gap, tall, below = 1.15, 0.2, 0.3, 2.1, 0.62
+    width = 5.4 if across == 1 else 7.6
+    each = (width - left - right - gap * (across - 1)) / across
+    lines = [len(_wrapped(text, each)) for text in texts.values()]
+    tops = [0.1 + 0.155 * max(lines[3 * row : 3 * row + 3]) for row in range(down)]
+    height = sum(tops) + down * (tall + below) + 0.25
+    figure = Figure(figsize=(width, height))
+    axes: list[Any] = []
+    for number in range(len(texts)):
+        row, column = divmod(number, 3)
+        low = height - sum(tops[: row + 1]) - row * (tall + below) - tall
+        place = ((left + column * (each + gap)) / width, low / height, each / width, tall / height)
+        axes.append(figure.add_axes(place, sharey=axes[0] if axes else None))
+        axes[-1].tick_params(labelleft=column == 0)
+    return axes
 
 
 def _group_means(result: Any, param: str, assay: str, outcome: str) -> dict[float, dict[Any, Any]]:
-    """Means of the outcome groups with their intervals, where the result has them."""
-    rows = getattr(result, "summary", None)
-    if rows is None or not {"param", "outcome", "level", "geo_mean", "geo_ci_low"} <= set(rows.columns):
-        return {}
+    """Means of the groups of an outcome with their intervals."""
+    rows = result.by_outcome
     rows = of_assay(rows[(rows["param"] == param) & (rows["outcome"].astype(str) == outcome)], assay)
     return {float(row["level"]): row for row in rows.to_dict("records")}
 
 
 def _draw_outcome(
-    ax: Any,
-    mine: pd.DataFrame,
-    outcome: str,
-    means: Mapping[float, Mapping[Any, Any]],
-    label: str,
-    interval: str,
+    ax: Any, mine: pd.DataFrame, outcome: str, means: Mapping[float, Mapping[Any, Any]]
 ) -> None:
     graded = "grade" in outcome.lower() or mine["level"].max() > 1
     seen = sorted(mine["level"].dropna().unique())
     whole = all(float(level).is_integer() for level in seen)
     levels = [float(level) for level in range(int(max(seen[-1], 1)) + 1)] if whole and seen[0] >= 0 else seen
-    bounds = [row[name] for row in means.values() for name in ("geo_ci_low", "geo_ci_high")]
-    log_scale(
-        ax,
-        np.concatenate([mine["value"].to_numpy(dtype=float), np.asarray(bounds, dtype=float)]),
-        label=label,
-    )
-    _columns(ax, [f"Grade {level:g}" for level in levels] if graded else ["No", "Yes"])
+    bounds = data_bounds(mine["value"], 1.6)
+    _columns(ax, [f"{level:g}" for level in levels] if graded else ["No", "Yes"])
+    if graded:
+        ax.set_xlabel("Grade", fontsize=8, labelpad=14)
     style = look(ALL)
     for place, level in enumerate(levels):
         dots = mine.loc[mine["level"] == level, "value"].to_numpy(dtype=float)
-        _swarm(ax, place - 0.08, dots, Look(colour=POINT, marker="o"))
-        if len(dots) > 1:
-            _mean_tick(ax, place + 0.12, dots, means.get(level, {}), style)
+        _swarm(ax, place - 0.1, dots, Look(colour=POINT, marker="o"))
+        if len(dots) > 1 and level in means:
+            row = means[level]
+            interval_bars(
+                ax, [place + 0.2], [row["geo_ci_low"]], [row["geo_ci_high"]], style, bounds, width=1.2
+            )
+            ax.plot(place + 0.2, row["geo_mean"], marker="_", markersize=11, markeredgewidth=1.8,
+                    color=style.colour, linestyle="")  # fmt: skip
     counts = [str(int((mine["level"] == level).sum())) for level in levels]
-    strip_below(ax, list(range(len(levels))), [("n", INK, counts)], offset=26)
-    dots_shown = _mean_handles(True, False, interval)
-    dots_shown[0].set(marker="_", markersize=12, color=INK, markeredgewidth=1.6)
-    missing = int(mine["level"].isna().sum())
-    _outcome_legend(ax, dots_shown)
-    if missing:
-        _print_below(ax, f"outcome not known: n = {missing}, not drawn", offset=52)
+    unknown = int(mine["level"].isna().sum())
+    strip_below(ax, list(range(len(levels))), [("n", INK, counts)], offset=22)
+    if unknown:
+        print_below(ax, f"outcome not known: n = {unknown}, not drawn", offset=38)
 
 
-def _mean_tick(ax: Any, place: float, dots: Any, row: Mapping[Any, Any], style: Look) -> None:
-    """A tick at the geometric mean of the dots, and its interval where the result has one."""
-    mean = float(row.get("geo_mean", math.exp(np.log(dots).mean())))
-    ax.vlines(
-        place,
-        row.get("geo_ci_low", math.nan),
-        row.get("geo_ci_high", math.nan),
-        color=style.colour,
-        linewidth=1.4,
-    )
-    ax.plot(place, mean, marker="_", markersize=12, markeredgewidth=1.8, color=style.colour, linestyle="")
-
-
-def _outcome_legend(ax: Any, handles: Sequence[Any]) -> None:
-    down = -34 / (72 * inches_of(ax)[1])
-    ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(-0.02, down), ncols=2, fontsize=8,
-              borderaxespad=0, borderpad=0, handlelength=1.6, columnspacing=1.4)  # fmt: skip
+def _outcome_legend(ax: Any, interval: str) -> None:
+    handles = _mean_handles(True, False, f"{interval} (arrow head: it goes on)")
+    handles[0].set(marker="_", markersize=11, color=INK, markeredgewidth=1.6)
+    figure = ax.figure
+    figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.02, 0.0), ncols=2, fontsize=8,
+                  borderaxespad=0.2, borderpad=0, handlelength=1.6, columnspacing=1.4)  # fmt: skip
 
 
 def _association_words(row: Mapping[Any, Any]) -> str:

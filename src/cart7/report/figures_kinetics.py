@@ -24,7 +24,6 @@ from cart7.report.canvas import (
     MARKERS,
     QUIET,
     Look,
-    blank,
     group_name,
     in_house_style,
     legend_above,
@@ -33,11 +32,9 @@ from cart7.report.canvas import (
     nothing_to_draw,
     ordered,
     panels,
-    percent_axis,
     plain,
     root_day_axis,
     short_ids,
-    strip_below,
 )
 
 PREFERRED = ("QPCR", "DDPCR", "FLOW")
@@ -586,135 +583,34 @@ def _fit_words(
     return None
 
 
-@in_house_style
-def persistence_bars(
-    result: Any, ax: Any = None, *, assay: str | None = None, group: str = ALL, label: str | None = None
-) -> Any:
-    """Subjects with quantifiable CAR-T cells by visit, with exact limits and the counts below.
-
-    Parameters
-    ----------
-    result : PersistenceResult
-        Its `.summary`: assay, visit, nominal_day, group, n_sampled, n_quantifiable, estimate, ci_low,
-        ci_high (fractions).
-    ax : Axes, optional
-        Where to draw; a new figure by default.
-    assay : str, optional
-        Which assay; by default qPCR, else ddPCR, else flow cytometry, else the first one.
-    group : str
-        Which group.
-    label : str, optional
-        Word on the vertical axis.
-
-    Returns
-    -------
-    Axes
-    """
-    rows = result.summary[result.summary["group"] == group]
-    chosen = preferred_assay(rows, assay)
-    rows = of_assay(rows, chosen).sort_values("nominal_day", kind="stable")
-    return _by_visit(rows, ax, count="n_quantifiable", n="n_sampled", row="n/sampled",
-                     label=label or f"Quantifiable, {chosen} (%)")  # fmt: skip
+def print_below(ax: Any, words: str, *, offset: float) -> None:
+    """Small print under the axes, `offset` points down, in as many lines as it needs."""
+    ax.annotate(textwrap.fill(words, int(inches_of(ax)[0] / (7.5 * CHARACTER))), (0, 0), xytext=(0, -offset),
+                xycoords="axes fraction", textcoords="offset points", va="top", fontsize=7.5, color=QUIET,
+                annotation_clip=False)  # fmt: skip
 
 
-@in_house_style
-def ada_rates(
-    result: Any,
-    ax: Any = None,
-    *,
-    measure: str = "positive_at_visit",
-    group: str = ALL,
-    label: str | None = None,
-) -> Any:
-    """Subjects with anti-drug antibodies by visit, with exact limits and the counts below.
+def level_words(result: Any) -> str:
+    """Level of the intervals of a result, as figures name it."""
+    return f"{100 * getattr(getattr(result, 'rules', None), 'conf_level', 0.95):g} %"
 
-    Parameters
-    ----------
-    result : PositiveRateResult
-        Its `.summary`: visit, measure, group, n, n_positive, estimate, ci_low, ci_high (fractions).
-    ax : Axes, optional
-        Where to draw; a new figure by default.
-    measure : str
-        `positive_at_visit`, `treatment_emergent_at_visit` or `cumulative_through_visit`.
-    group : str
-        Which group.
-    label : str, optional
-        Word on the vertical axis.
 
-    Returns
-    -------
-    Axes
-    """
-    summary = result.summary
-    rows = summary[
-        (summary["group"] == group) & (summary["measure"] == measure) & (summary["visit"] != "OVERALL")
-    ]
-    return _by_visit(
-        rows, ax, count="n_positive", n="n", row="pos./tested", label=label or "ADA positive (%)"
+def data_bounds(values: Any, factor: float) -> tuple[float, float]:
+    """How far intervals are drawn: this factor beyond what there is to see."""
+    values = np.asarray(values, dtype=float)
+    values = values[np.isfinite(values) & (values > 0)]
+    return (float(values.min()) / factor, float(values.max()) * factor) if values.size else (0.1, 10.0)
+
+
+def interval_bars(
+    ax: Any, places: Any, low: Any, high: Any, style: Look, bounds: tuple[float, float], *, width: float
+) -> None:
+    """Intervals as bars; one that leaves the bounds ends in an arrow head."""
+    places, low, high = (np.asarray(numbers, dtype=float) for numbers in (places, low, high))
+    # A NaN stays one: no bar where there is no interval.
+    ax.vlines(
+        places, np.maximum(low, bounds[0]), np.minimum(high, bounds[1]), color=style.colour, linewidth=width
     )
-
-
-def _by_visit(rows: pd.DataFrame, ax: Any, *, count: str, n: str, row: str, label: str) -> Any:
-    ax = blank(7.2, 2.9, left=0.95, right=0.15, top=0.15, bottom=0.62) if ax is None else ax
-    if rows.empty:
-        return nothing_to_draw(ax, "no samples")
-    place = np.arange(len(rows))
-    estimate, low, high = (
-        100 * rows[name].to_numpy(dtype=float) for name in ("estimate", "ci_low", "ci_high")
-    )
-    percent_axis(ax, label=label)
-    ax.bar(place, np.nan_to_num(estimate), width=0.56, color="#4477AA", alpha=0.3, linewidth=0)
-    ax.vlines(place, low, high, color=INK, linewidth=1.1)
-    ax.plot(place, estimate, linestyle="", marker="o", markersize=4.5, color=INK)
-    ax.set_xlim(-0.6, len(rows) - 0.4)
-    ax.set_xticks(place, [str(visit) for visit in rows["visit"]])
-    counts = [f"{int(x)}/{int(m)}" for x, m in zip(rows[count], rows[n], strict=True)]
-    strip_below(ax, list(place), [(row, INK, counts)], offset=26)
-    return ax
-
-
-@in_house_style
-def ada_course(result: Any, ax: Any = None) -> Any:
-    """Antibody samples of every subject over time: positive filled with its titre, negative open.
-
-    Parameters
-    ----------
-    result : ClassificationResult
-        Its `.samples`: subject_id, day, result (`POS`, `NEG`), titer.
-    ax : Axes, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    Axes
-    """
-    samples = result.samples
-    names = sorted(samples["subject_id"].astype(str).unique())
-    ax = (
-        blank(7.2, 1.0 + 0.27 * max(len(names), 2), left=0.9, right=0.2, top=0.35, bottom=0.5)
-        if ax is None
-        else ax
-    )
-    if not names:
-        return nothing_to_draw(ax, "nobody was tested")
-    lane = samples["subject_id"].astype(str).map({name: place for place, name in enumerate(names)})
-    positive = (samples["result"] == "POS").to_numpy()
-    for chosen, colour, word in (
-        (~positive, "white", "negative"),
-        (positive, "#EE6677", "positive, with titre"),
-    ):
-        ax.plot(samples["day"][chosen], lane[chosen], linestyle="", marker="o", markersize=6, color=colour,
-                markeredgecolor=INK, markeredgewidth=0.8, label=word)  # fmt: skip
-    for day, place, titer in zip(
-        samples["day"][positive], lane[positive], samples["titer"][positive], strict=True
-    ):
-        if pd.notna(titer):
-            ax.annotate(plain(float(titer)), (day, place), xytext=(6, 0), textcoords="offset points",
-                        va="center", fontsize=8)  # fmt: skip
-    width = ax.get_position().width * ax.figure.get_figwidth()
-    root_day_axis(ax, float(samples["day"].min()), float(samples["day"].max()), width=width)
-    ax.set_xlabel("Days since infusion (root scale)")
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.set_yticks(range(len(names)), [brief_ids(names)[name] for name in names])
-    legend_above(ax)
-    return ax
+    for end, marker, beyond in ((bounds[0], 7, low < bounds[0]), (bounds[1], 6, high > bounds[1])):
+        ax.plot(places[beyond], np.full(beyond.sum(), end), linestyle="", marker=marker,
+                markersize=3 + 1.2 * width, color=style.colour)  # fmt: skip

@@ -256,14 +256,13 @@ def _exposure_models(result: Any) -> Blocks:
             )
     yield tables_kinetics.against_outcome(result)
     for assay in _assays(result)[:1]:
-        for place, outcome in enumerate(dict.fromkeys(result.outcomes["outcome"]), start=1):
+        for param, words in (("cmax", "Cmax"), ("auc_window", "AUC")):
             yield Figure(
-                name=f"figure-outcome-{place}",
-                title=f"Cmax by outcome: {outcome}, {in_words(assay, ASSAYS)}.",
-                caption="Every subject, with the geometric mean of each group.",
-                draw=partial(figures.exposure_by_outcome, result, param="cmax", assay=assay,
-                             outcome=outcome),
-            )  # fmt: skip
+                name=f"figure-outcome-{param.replace('_', '-')}",
+                title=f"{words} by response and by toxicity, {in_words(assay, ASSAYS)}.",
+                caption="Every subject, with the geometric mean of each group. Log axis.",
+                draw=partial(figures.exposure_by_outcome, result, param=param, assay=assay),
+            )
 
 
 def _assays(result: Any) -> list[str]:

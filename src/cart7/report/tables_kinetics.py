@@ -253,7 +253,8 @@ def against_outcome(result: Any) -> Table:
     return Table(
         name="exposure-outcome", title="Exposure against response and toxicity",
         columns=("Outcome", "Parameter", "Assay", "n",
-                 f"Ratio of geometric\nmeans [{_level_of(result.associations)}]", "Exact rank\ntest, p", "Kendall\ntau-b", "Spearman\nrho"),
+                 f"Ratio of geometric\nmeans [{_level_of(result.associations)}]",
+                 "Exact rank\ntest, p", "Kendall\ntau-b", "Spearman\nrho"),
         rows=tuple(rows), words=(1, 2), population=POPULATIONS["INFUSED"],
         method="Ratio: with the outcome over without, Welch t of logs. Rank sum test by its exact "
                "permutation distribution. Response by treatment policy; not observed: no response.",
