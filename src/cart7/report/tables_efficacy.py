@@ -226,10 +226,10 @@ def time_to_event(result: Any, groups: Groups) -> Table:
                  *(f"Event-free at\nday {landmark} (%)" for landmark in landmarks),
                  "Median\nfollow-up, days"),
         rows=tuple(rows), population=f"{POPULATIONS['INFUSED']}; duration of response: responders",
-        method="Kaplan-Meier in days since infusion (duration of response: since first response); "
-               "log-log limits, "
-        "exact beta product (BPCP) limits of the median beside them where n is at most 40; follow-up by "
-        "reverse Kaplan-Meier. A competing event counts as censored here; its incidence has its own table.",
+        method="Kaplan-Meier in days since infusion (duration of response: since first response). Where n is "
+        "at most 40 the limits of the part without event are exact (beta product, BPCP) and those of the "
+        "median stand beside its log-log limits; log-log otherwise. Follow-up by reverse Kaplan-Meier. A "
+        "competing event counts as censored here; its incidence has its own table.",
         notes=("Strategies that give the same numbers share their lines.", *footnotes.lines()),
     )  # fmt: skip
 
@@ -276,7 +276,9 @@ def _endpoint_cells(
     for landmark in landmarks:
         name = f"survival_d{landmark}"
         if known(row[name]):
-            limits = interval(row[f"{name}_ci_low"], row[f"{name}_ci_high"], percent)
+            # Log-log limits are 100 to 100 while nobody has had an event; the exact ones are not.
+            kind = "ci" if large else "bpcp"
+            limits = interval(row[f"{name}_{kind}_low"], row[f"{name}_{kind}_high"], percent)
             cells.append(f"{percent(row[name])} {limits}")
         else:
             reason = word(reasons.get(name)).partition(" (")[0]
