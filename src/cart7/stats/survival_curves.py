@@ -63,7 +63,7 @@ def checked(time: ArrayLike, event: ArrayLike) -> tuple[Floats, NDArray[np.bool_
         raise ValueError(
             f"time and event must be one-dimensional and of one length, got {times.shape} and {events.shape}"
         )
-    if not np.all(np.isfinite(times)):
+    if not np.isfinite(times).all():
         raise ValueError("time must be finite; leave subjects without a time out")
     if times.size and times.min() < 0:
         raise ValueError(f"time must not be negative, got {times.min():g}")
@@ -144,50 +144,60 @@ def curve(time: ArrayLike, event: ArrayLike, *, near_ties: bool = True) -> Curve
     [0.75, 0.5, 0.5]
     """
     times, events = checked(time, event)
-    distinct, n_total, n_event = _days(times, events) or _moments(times, events, near_ties=near_ties)
-    n_observed = times.size + n_total - np.cumsum(n_total)
-    return _from_counts(distinct, n_observed, n_observed, n_event, n_total - n_event)
+    distinct, n_event, n_censor = _days(times, events) or _moments(times, events, near_ties=near_ties)
+    n_left = n_event + n_censor
+    n_observed = n_left - n_left.cumsum()
+    n_observed += times.size
+    return _from_counts(distinct, n_observed, n_observed, n_event, n_censor)
 
 
 def _days(times: Floats, events: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints] | None:
-    """Distinct times, subjects and events at each, counted without sorting; None unless whole and dense."""
-    if not times.size or times.max() > 4 * times.size + 1000:
+    """Distinct times, events and censorings at each, counted without sorting; None unless whole and dense."""
+    last = times.max(initial=-1.0)
+    if not 0 <= last <= 4 * times.size + 1000:
         return None
-    whole = times.astype(np.int64)
-    if not np.array_equal(whole, times):
+    cells = times.astype(np.int64)
+    if not (cells == times).all():
         return None
-    both = np.bincount(whole * 2 + events, minlength=2 * int(whole.max()) + 2).reshape(-1, 2)
-    n_total = both.sum(axis=1)
-    seen = np.flatnonzero(n_total)
-    return seen.astype(float), n_total[seen], both[seen, 1]
+    cells *= 2
+    cells += events
+    n_censor, n_event = np.bincount(cells, minlength=2 * int(last) + 2).reshape(-1, 2).T
+    (seen,) = (n_event + n_censor).nonzero()
+    return seen.astype(float), n_event[seen], n_censor[seen]
 
 
 def _moments(times: Floats, events: NDArray[np.bool_], *, near_ties: bool) -> tuple[Floats, Ints, Ints]:
-    """Distinct times, subjects and events at each, from one sort."""
+    """Distinct times, events and censorings at each, from one sort."""
     # Non-negative floats order as their bits do, which leaves the lowest bit free to carry the event.
-    keys = np.sort(((times + 0.0).view(np.uint64) << np.uint64(1)) | events)
+    keys = ((times + 0.0).view(np.uint64) << np.uint64(1)) | events
+    keys.sort()
     ordered = (keys >> np.uint64(1)).view(np.float64)
-    gap = np.diff(ordered, prepend=-np.inf)
-    first = gap > 0
+    gap = ordered[1:] - ordered[:-1]
+    first = np.append(True, gap > 0)[: ordered.size]
     if near_ties:
-        first = gap > _resolution(ordered[first])
-    ends = np.append(np.flatnonzero(first)[1:], ordered.size) if ordered.size else np.zeros(0, np.int64)
-    up_to = np.cumsum(keys & np.uint64(1), dtype=np.int64)[ends - 1]
-    return ordered[first], np.diff(ends, prepend=0), np.diff(up_to, prepend=0)
+        first[1:] = gap > _resolution(ordered[first])
+    (start,) = first.nonzero()
+    keys &= np.uint64(1)
+    n_event = np.add.reduceat(keys.view(np.int64), start)
+    n_censor = np.append(start[1:], ordered.size)[: start.size]
+    n_censor -= start
+    n_censor -= n_event
+    return ordered[start], n_event, n_censor
 
 
 def _from_counts(time: Floats, n_observed: Ints, n_risk: Ints, n_event: Ints, n_censor: Ints) -> Curve:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        kept = np.where(n_event > 0, (n_risk - n_event) / n_risk, 1.0)
-        variance = np.where(n_event > 0, n_event / (n_risk * (n_risk - n_event).astype(float)), 0.0)
+    risk = np.maximum(n_risk, 1).astype(float)  # where nobody is at risk there is no event either
+    left = risk - n_event
+    with np.errstate(divide="ignore"):
+        variance = n_event / (risk * left)
     return Curve(
         time=time,
         n_observed=n_observed,
         n_risk=n_risk,
         n_event=n_event,
         n_censor=n_censor,
-        survival=np.asarray(np.cumprod(kept), dtype=float),
-        log_std_err=np.sqrt(np.cumsum(variance)),
+        survival=(left / risk).cumprod(),
+        log_std_err=np.sqrt(variance.cumsum()),
     )
 
 
@@ -248,11 +258,11 @@ def limits(steps: Curve, *, conf_type: str = "log-log", conf_level: float = 0.95
     s, se = steps.survival, steps.log_std_err
     with np.errstate(divide="ignore", invalid="ignore"):
         low, high = _on_scale(conf_type, s, z * se)
-    certain = s >= 1
-    if conf_type != "arcsine":
-        low, high = np.where(certain, 1.0, low), np.where(certain, 1.0, high)
-    unknown = (s <= 0) | (certain & (conf_type == "arcsine"))
-    return np.where(unknown, np.nan, low), np.where(unknown, np.nan, high)
+    certain, over = s >= 1, s <= 0
+    for side in (low, high):
+        side[certain] = np.nan if conf_type == "arcsine" else 1.0
+        side[over] = np.nan
+    return low, high
 
 
 def _on_scale(conf_type: str, s: Floats, width: Floats) -> tuple[Any, Any]:

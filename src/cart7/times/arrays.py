@@ -5,6 +5,7 @@ Here: checks and conversions that every function on bare arrays shares. Not here
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ class Rows:
     """Complete rows of the arrays, the group of each as a number, and what was left out."""
 
     time: Floats
-    value: Floats
+    value: NDArray[Any]  # floats or booleans
     code: NDArray[np.int64]
     labels: tuple[str, ...]
     kept: NDArray[np.bool_]
@@ -43,7 +44,7 @@ class Rows:
 
         With ``complete=True`` a missing cell is a ValueError instead of a row left out.
         """
-        times, values = numbers(time, "time"), numbers(value, name)
+        times, values = numbers(time, "time"), _numbers_or_flags(value, name)
         if times.ndim != 1 or times.shape != values.shape:
             raise ValueError(
                 f"time and {name} must be one-dimensional and of one length, "
@@ -53,26 +54,24 @@ class Rows:
             if other is not None and len(other) != times.size:
                 raise ValueError(f"{word} must have one value per time, got {len(other)} for {times.size}")
         levels = None if group is None else pd.Series(np.asarray(group, dtype=object))
-        missing: dict[str, Any] = {
-            "time": np.isnan(times),
-            name: np.isnan(values),
-            "group": np.zeros(times.size, dtype=bool) if levels is None else levels.isna().to_numpy(),
-            "covariate": np.zeros(times.size, dtype=bool) if beside is None else np.isnan(beside).any(axis=1),
-        }
-        left_out = _left_out(missing)
+        missing: dict[str, Any] = {"time": np.isnan(times), name: np.isnan(values)}
+        if levels is not None:
+            missing["group"] = levels.isna().to_numpy()
+        if beside is not None:
+            missing["covariate"] = np.isnan(beside).any(axis=1)
+        kept = ~reduce(np.logical_or, missing.values())
+        left_out = () if kept.all() else _left_out(missing, kept)
         if complete and left_out:
             raise ValueError(f"row {left_out[0][0]}: {left_out[0][1]}; leave out rows without it")
-        kept = ~np.logical_or.reduce(list(missing.values()))
+        if left_out:
+            times, values = times[kept], values[kept]
         code, labels = _groups(levels, kept)
-        return cls(times[kept], values[kept], code, labels, kept, left_out)
+        return cls(times, values, code, labels, kept, left_out)
 
 
-def _left_out(missing: dict[str, Any]) -> tuple[tuple[int, str], ...]:
-    gone = np.logical_or.reduce(list(missing.values()))
-    if not gone.any():
-        return ()
+def _left_out(missing: dict[str, Any], kept: NDArray[np.bool_]) -> tuple[tuple[int, str], ...]:
     why = np.select(list(missing.values()), [f"{word} missing" for word in missing], "")
-    return tuple((int(row) + 1, str(why[row])) for row in np.flatnonzero(gone))
+    return tuple((int(row) + 1, str(why[row])) for row in np.flatnonzero(~kept))
 
 
 def _groups(levels: pd.Series | None, kept: NDArray[np.bool_]) -> tuple[NDArray[np.int64], tuple[str, ...]]:
@@ -87,13 +86,19 @@ def _groups(levels: pd.Series | None, kept: NDArray[np.bool_]) -> tuple[NDArray[
 
 
 def numbers(values: Array, name: str) -> Floats:
-    """Values as floats, missing ones NaN; a ValueError when they are not numbers."""
+    """A copy as floats, missing ones NaN; a ValueError when they are not numbers."""
     if isinstance(values, pd.Series | pd.Index | pd.api.extensions.ExtensionArray):
         values = values.to_numpy(dtype=float, na_value=np.nan)
     try:
-        return np.asarray(values, dtype=float)
+        return np.array(values, dtype=float)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must be numbers: {error}") from error
+
+
+def _numbers_or_flags(values: Array, name: str) -> NDArray[Any]:
+    """As `numbers`, but booleans stay what they are: none is missing, and they are an eighth as large."""
+    flags = isinstance(values, np.ndarray | pd.Series) and values.dtype == np.dtype(bool)
+    return np.array(values) if flags else numbers(values, name)
 
 
 def known(name: str, value: object, allowed: Sequence[object]) -> None:

@@ -153,9 +153,7 @@ class KaplanMeierResult:
     @cached_property
     def curve(self) -> pd.DataFrame:
         """Steps by group: time, n_risk, n_event, n_censor, survival, std_err, ci_low, ci_high."""
-        return results.concat(
-            [pd.DataFrame({"group": fit.group, **curve_columns(fit)}) for fit in self.fits], _CURVE_COLUMNS
-        )
+        return _curve_frame(self.fits)
 
     @cached_property
     def summary(self) -> pd.DataFrame:
@@ -630,6 +628,17 @@ def _fits(rows: arrays.Rows, conf_type: str, conf_level: float, *, near_ties: bo
                 conf_level=conf_level)
         )  # fmt: skip
     return tuple(fits)
+
+
+def _curve_frame(fits: Sequence[Fit]) -> pd.DataFrame:
+    if not fits:
+        return pd.DataFrame(columns=list(_CURVE_COLUMNS))
+    parts = [curve_columns(fit) for fit in fits]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    labels, sizes = [fit.group for fit in fits], [fit.steps.time.size for fit in fits]
+    group = labels[0] if len(fits) == 1 else np.array(labels, dtype=object).repeat(sizes)
+    # The columns are fresh from the line above: without a second copy nine subjects take half the time.
+    return pd.DataFrame({"group": group, **columns}, copy=False)
 
 
 def curve_columns(fit: Fit) -> dict[str, Any]:
