@@ -19,7 +19,7 @@ from cart7 import derive, results
 from cart7.stats import event_times
 from cart7.stats.event_times import Outcome
 from cart7.times import arrays, curves
-from cart7.times.comparisons import CoxResult, LogrankResult, cox, gray_test, logrank
+from cart7.times.comparisons import CoxResult, LogrankResult, compare_at, cox, gray_test, logrank
 from cart7.times.curves import (
     ConfType,
     CumulativeIncidenceResult,
@@ -44,6 +44,7 @@ __all__ = [
     "TimeToEventRules",
     "bootstrap_quantiles",
     "bpcp",
+    "compare_at",
     "cox",
     "cumulative_incidence",
     "endpoint_table",

@@ -1,8 +1,8 @@
-"""Comparisons of groups: log-rank, Gray's test and Cox regression, from arrays of times.
+"""Comparisons of groups: log-rank, Gray's test, survival at one time and Cox regression, from arrays.
 
 Here: the tests with their exact p-values, and proportional hazards with Firth's penalised fit where
-the usual one has no finite answer. Not here: the arithmetic (stats.logrank, stats.gray, stats.cox),
-the curves (`curves`).
+the usual one has no finite answer. Not here: the arithmetic (stats.logrank, stats.gray, stats.melded,
+stats.cox), the curves (`curves`).
 """
 
 from dataclasses import dataclass, field
@@ -13,15 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cart7 import results
-from cart7.stats import competing_risks, gray, survival_curves
+from cart7.stats import bpcp, competing_risks, gray, melded, survival_curves
 from cart7.stats import cox as kernel
 from cart7.stats import logrank as logrank_kernel
-from cart7.stats.survival_curves import Floats
+from cart7.stats.survival_curves import Curve, Floats
 from cart7.times import arrays
 from cart7.times.arrays import Array
 
 COLUMNS = (
     "term", "coef", "std_err", "hazard_ratio", "ci_low", "ci_high", "p_value", "method", "note",
+)  # fmt: skip
+COMPARED = (
+    "t", "group_1", "group_2", "survival_1", "survival_2", "estimate", "ci_low", "ci_high", "p_value",
+    "p_less", "p_greater", "method", "note",
 )  # fmt: skip
 
 
@@ -178,6 +182,86 @@ def gray_test(time: Array, cause: Array, group: Array) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["cause", "statistic", "df", "p_value"])
 
 
+def compare_at(
+    time: Array,
+    event: Array,
+    group: Array,
+    t: Array,
+    *,
+    parm: Literal["difference", "ratio", "cdfratio", "oddsratio"] = "difference",
+    conf_level: float = 0.95,
+    midp: bool = False,
+) -> pd.DataFrame:
+    """Survival of two groups at fixed times, compared with guaranteed coverage for very few subjects.
+
+    Parameters
+    ----------
+    time, event : arrays
+        As in `survival.kaplan_meier`. Rows without a time, an event or a group are left out; `note`
+        counts them.
+    group : array
+        Group of each row: two of them, in ascending order.
+    t : float or sequence of float
+        The times, in the unit of `time`. Chosen before the data are seen, or no p-value is what it says.
+    parm : {"difference", "ratio", "cdfratio", "oddsratio"}
+        What is estimated, S being survival at t: S2 - S1; S2 / S1; (1 - S1) / (1 - S2), the ratio of
+        risks, group 1 to group 2; odds of S2 to odds of S1. All rise with the survival of group 2.
+    conf_level : float, default 0.95
+        Two-sided level.
+    midp : bool, default False
+        Mid-p limits and p-values: coverage close to the level instead of guaranteed.
+
+    Returns
+    -------
+    DataFrame
+        One row per t: `t, group_1, group_2, survival_1, survival_2, estimate, ci_low, ci_high, p_value,
+        p_less, p_greater, method, note`. `p_less` and `p_greater` speak for a lower and for a higher
+        survival in group 2, `p_value` is twice the smaller, at most 1; they are the same for every
+        `parm`. NaN has its reason in `note`: no second group, a denominator of 0, a limit without bound.
+
+    Raises
+    ------
+    ValueError
+        For more than two groups, a t that is negative or not finite, and as `kaplan_meier`.
+
+    Notes
+    -----
+    Melded confidence limits from the exact beta product distributions of each group. Without
+    censoring before t the p-values are those of Fisher's exact test (two-sided: doubled). Past the
+    last observation of a group its survival is carried on with the lower limit 0, as R bpcp does.
+
+    References
+    ----------
+    Fay MP, Proschan MA, Brittain E (2015). Biometrics 71:146-156.
+
+    Examples
+    --------
+    >>> found = compare_at([1, 2, 3, 4, 9, 9, 3, 9, 9, 9, 9], [1, 1, 1, 1, 0, 0, 1, 0, 0, 0, 0],
+    ...                    ["DL1"] * 6 + ["DL2"] * 5, 5)
+    >>> row = found.iloc[0]
+    >>> f"{row['estimate']:.2f} ({row['ci_low']:.2f}, {row['ci_high']:.2f}) p {row['p_value']:.2f}"
+    '0.47 (-0.28, 0.89) p 0.35'
+    """
+    arrays.known("parm", parm, tuple(melded.PARAMETERS))
+    survival_curves.normal_quantile(conf_level)  # refuses a level outside (0, 1)
+    at = np.atleast_1d(arrays.numbers(t, "t")).ravel()
+    if not (np.isfinite(at) & (at >= 0)).all():
+        raise ValueError(f"t must be times from 0, got {t}")
+    rows = arrays.Rows.of(time, event, "event", group)
+    if len(rows.labels) > 2:
+        raise ValueError(f"group must name two groups, got {len(rows.labels)}: {', '.join(rows.labels)}")
+    steps = [
+        survival_curves.curve(rows.time[rows.code == k], rows.value[rows.code == k], near_ties=False)
+        for k in range(len(rows.labels))
+    ]
+    lost = [f"{len(rows.left_out)} rows without time, event or group left out"] * bool(rows.left_out)
+    labels = (*rows.labels, "", "")[:2]
+    found = [
+        (when, *labels, *_compared(steps, labels, when, lost, parm, conf_level, midp)) for when in at.tolist()
+    ]
+    return pd.DataFrame(found, columns=list(COMPARED))
+
+
 def cox(
     time: Array,
     event: Array,
@@ -290,3 +374,32 @@ def _summary(names: list[str], estimable: NDArray[np.bool_], fit: kernel.Fit, ti
         object
     )
     return frame
+
+
+def _compared(
+    steps: list[Curve],
+    labels: tuple[str, ...],
+    t: float,
+    notes: list[str],
+    parm: str,
+    level: float,
+    midp: bool,
+) -> tuple[Any, ...]:
+    """Columns of `compare_at` from the survivals on."""
+    name = f"melded {'mid-p ' if midp else ''}beta product, {melded.PARAMETERS[parm]}"
+    if len(steps) < 2 or not all(one.n for one in steps):
+        return (*(np.nan,) * 8, name, "; ".join([*notes, "two groups with subjects are needed"]))
+    if max(one.n for one in steps) > bpcp.LARGE:
+        name += " (method of moments)"
+    found = melded.melded_test(steps[0], steps[1], t, parm=parm, conf_level=level, midp=midp)
+    told = [
+        f"group {label} is not observed past {arrays.number_text(float(one.time[-1]))}: "
+        "its survival is carried on, its lower limit is 0"
+        for label, one in zip(labels, steps, strict=True)
+        if t >= one.time[-1] and one.survival[-1] > 0
+    ]
+    values = {"estimate": found.estimate, "lower limit": found.low, "upper limit": found.high}
+    told += [f"no {word}: a denominator of 0" for word, value in values.items() if not np.isfinite(value)]
+    numbers = [value if np.isfinite(value) else np.nan for value in values.values()]
+    chances = found.p_value, found.p_less, found.p_greater
+    return (found.survival_1, found.survival_2, *numbers, *chances, name, "; ".join([*told, *notes]))
