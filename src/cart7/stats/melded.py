@@ -294,7 +294,7 @@ def _chance_of(one: Law, other: Law, shift: float, scale: _Scale) -> float:
 
 
 def _quantile(one: Law, other: Law, tail: float, scale: _Scale) -> float:
-    """The shift at which P(other <= one + shift) reaches `tail`; -inf or inf where it always or never does."""
+    """The shift at which P(other <= one + shift) reaches `tail`; -inf or inf when always or never."""
 
     def excess(shift: float) -> float:
         return _chance_of(one, other, shift, scale) - tail

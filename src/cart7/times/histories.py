@@ -30,6 +30,7 @@ class StudyHistory:
     subjects: pd.DataFrame
     history: History
     assessments: pd.DataFrame  # position, day, overall_response; evaluable or not
+    dated: pd.DataFrame  # every row with a day: position, day, table, variable, row, word, alive, counts
     barred: NDArray[np.object_]  # the reason of subjects without any time, else ""
     excluded: pd.DataFrame
 
@@ -48,13 +49,16 @@ class StudyHistory:
         use_event, why_event = _usable(happened, death, cutoff, "after death")
         use_seen, why_seen = _usable(seen, death, cutoff, "assessment after death")
         use_event |= happened["event"].isin(("DEATH", "LAST_CONTACT")).to_numpy()
-        alive = pd.concat(
+        alive = why_seen != "assessment after death"
+        dated = results.concat(
             [
-                happened[["position", "day"]],
-                seen.loc[why_seen != "assessment after death", ["position", "day"]],
-            ]
+                _as_record(happened, "events", "event", counts=use_event, alive=True),
+                _as_record(seen, "responses", "overall_response", counts=use_seen, alive=alive),
+            ],
+            (),
         )
-        history = _history(happened[use_event], seen[use_seen], death, _last(alive, len(people)), cutoff)
+        last_alive = _last(dated[dated["alive"]], len(people))
+        history = _history(happened[use_event], seen[use_seen], death, last_alive, cutoff)
         lost = [
             lost_events,
             lost_seen,
@@ -65,6 +69,7 @@ class StudyHistory:
             subjects=people,
             history=history,
             assessments=seen[use_seen],
+            dated=dated,
             barred=barred.astype(object),
             excluded=results.concat(lost, results.EXCLUDED_COLUMNS),
         )
@@ -80,14 +85,17 @@ def _dated(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Rows with the position of their subject and a day since infusion, and the rows that have neither."""
     if data is None:
-        columns = {"row": "int64", "subject_id": object, word: object, "day": "float64", "position": "int64"}
+        columns = {"row": "int64", "subject_id": object, word: object, "day": "float64", "position": "int64",
+                   "variable": object}  # fmt: skip
         empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
         return empty, results.excluded_frame()
     frame = records.to_frame(data, table, needs=(word,))
     frame = frame.astype(dict.fromkeys(("subject_id", word), object))
     if len(frame) and date not in frame.columns:
         frame = records.to_frame(frame, table, needs=("day",))
+    stated = frame["day"].notna() if "day" in frame.columns else np.zeros(len(frame), dtype=bool)
     frame = derive.with_day(frame, people, date=date)
+    frame["variable"] = np.where(stated, "day", date).astype(object)
     place = pd.Series(np.arange(len(people)), index=people["subject_id"])
     frame["position"] = frame["subject_id"].map(place)
     stranger, undated = frame["position"].isna(), frame["day"].isna()
@@ -100,6 +108,14 @@ def _dated(
     lost = frame[why != ""]
     kept = frame[why == ""].astype({"position": "int64"})
     return kept, results.excluded_rows(lost, table, pd.Series(why, frame.index))
+
+
+def _as_record(frame: pd.DataFrame, table: str, word: str, **flags: object) -> pd.DataFrame:
+    """Rows of either table in one shape, with their flags."""
+    kept = frame[["position", "day", "variable", "row"]].assign(word=frame[word], table=table)
+    return kept.assign(
+        **{name: np.broadcast_to(np.asarray(flag), len(frame)) for name, flag in flags.items()}
+    )
 
 
 def _usable(
