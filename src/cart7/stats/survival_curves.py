@@ -144,15 +144,14 @@ def curve(time: ArrayLike, event: ArrayLike, *, near_ties: bool = True) -> Curve
     [0.75, 0.5, 0.5]
     """
     times, events = checked(time, event)
-    distinct, n_event, n_censor = _days(times, events) or _moments(times, events, near_ties=near_ties)
-    n_left = n_event + n_censor
-    n_observed = n_left - n_left.cumsum()
-    n_observed += times.size
+    distinct, n_observed, n_event = _days(times, events) or _moments(times, events, near_ties=near_ties)
+    n_censor = n_observed - n_event
+    n_censor[:-1] -= n_observed[1:]
     return _from_counts(distinct, n_observed, n_observed, n_event, n_censor)
 
 
 def _days(times: Floats, events: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints] | None:
-    """Distinct times, events and censorings at each, counted without sorting; None unless whole and dense."""
+    """Distinct times, observed and events at each, counted without sorting; None unless whole and dense."""
     last = times.max(initial=-1.0)
     if not 0 <= last <= 4 * times.size + 1000:
         return None
@@ -162,12 +161,14 @@ def _days(times: Floats, events: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints]
     cells *= 2
     cells += events
     n_censor, n_event = np.bincount(cells, minlength=2 * int(last) + 2).reshape(-1, 2).T
-    (seen,) = (n_event + n_censor).nonzero()
-    return seen.astype(float), n_event[seen], n_censor[seen]
+    n_left = n_event + n_censor
+    (seen,) = n_left.nonzero()
+    n_left = n_left[seen]
+    return seen.astype(float), times.size + n_left - n_left.cumsum(), n_event[seen]
 
 
 def _moments(times: Floats, events: NDArray[np.bool_], *, near_ties: bool) -> tuple[Floats, Ints, Ints]:
-    """Distinct times, events and censorings at each, from one sort."""
+    """Distinct times, observed and events at each, from one sort."""
     # Non-negative floats order as their bits do, which leaves the lowest bit free to carry the event.
     keys = ((times + 0.0).view(np.uint64) << np.uint64(1)) | events
     keys.sort()
@@ -178,15 +179,11 @@ def _moments(times: Floats, events: NDArray[np.bool_], *, near_ties: bool) -> tu
         first[1:] = gap > _resolution(ordered[first])
     (start,) = first.nonzero()
     keys &= np.uint64(1)
-    n_event = np.add.reduceat(keys.view(np.int64), start)
-    n_censor = np.append(start[1:], ordered.size)[: start.size]
-    n_censor -= start
-    n_censor -= n_event
-    return ordered[start], n_event, n_censor
+    return ordered[start], ordered.size - start, np.add.reduceat(keys.view(np.int64), start)
 
 
 def _from_counts(time: Floats, n_observed: Ints, n_risk: Ints, n_event: Ints, n_censor: Ints) -> Curve:
-    risk = np.maximum(n_risk, 1).astype(float)  # where nobody is at risk there is no event either
+    risk = np.maximum(n_risk, 1.0)  # where nobody is at risk there is no event either
     left = risk - n_event
     with np.errstate(divide="ignore"):
         variance = n_event / (risk * left)
