@@ -74,6 +74,19 @@ def test_a_flag_of_an_area_belongs_to_its_window():
     assert found.accepted("auc_window", "0-21").tolist() == [True]
 
 
+def test_an_area_is_accepted_by_its_own_window_the_first_by_default():
+    rules = NcaRules(windows=((0, 28), (0, 90)), flags=FlagRules(max_beyond_tlast_percent=5))
+    rising = profile([0, 7, 14, 28], [None, 100, 200, 400], subject="002")
+    found = pk.nca(tables(USUAL, rising), rules=rules)
+    assert found.accepted("auc_window").tolist() == [False, True]
+    assert found.windows["status"].tolist()[2:] == ["OBSERVED", "NOT_ESTIMABLE"]
+    assert found.accepted("auc_window", "0-90").tolist() == [False, False]
+    with pytest.raises(ValueError, match=r"window of auc_window \(0-28, 0-90\), got '0-91'"):
+        found.accepted("auc_window", "0-91")
+    with pytest.raises(ValueError, match="param must be one of"):
+        found.accepted("halflife")
+
+
 @pytest.mark.parametrize(
     ("values", "day", "words"),
     [

@@ -63,18 +63,32 @@ class NcaResult(EndpointResult):
         Parameters
         ----------
         param : str
-            A column of `subjects`, for example `half_life`.
+            A parameter of `subjects`, for example `half_life`.
         timepoint : str
-            Name of the window of `auc_window`, for example `0-28`.
+            Which window of `auc_window`, for example `0-90`; the first by default.
 
         Returns
         -------
         Series of bool
             In the order of `subjects`.
+
+        Raises
+        ------
+        ValueError
+            For another parameter, or a window that is not there.
         """
+        if param not in PPTESTCD:
+            raise ValueError(f"param must be one of {', '.join(PPTESTCD)}, got {param!r}")
+        names = [label_of(*ends) for ends in self._nca_rules().windows] if param == "auc_window" else [""]
+        window = timepoint or names[0]
+        if window not in names:
+            known = ", ".join(filter(None, names)) or "none"
+            raise ValueError(f"timepoint must name a window of {param} ({known}), got {timepoint!r}")
+        values = self.subjects[param]
+        if param == "auc_window":  # windows stand profile by profile, in the order of the rules
+            values = pd.Series(self.windows["value"].to_numpy()[names.index(window) :: len(names)])
         keys = self.subjects[[name for name in KEYS if name in self.subjects.columns]]
-        flagged = flags.words_of(self.flags, keys, param, timepoint) != ""
-        return self.subjects[param].notna() & ~flagged
+        return values.notna() & (flags.words_of(self.flags, keys, param, window) == "")
 
     def to_pp(
         self, *, study_id: str = "", specimen: str = "", reference: Mapping[str, str] | None = None
