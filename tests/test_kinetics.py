@@ -296,6 +296,20 @@ def test_labels_name_the_visits_and_unscheduled_samples_have_none():
     assert found.summary[["visit", "n"]].values.tolist() == [["D14", 1]]
 
 
+def test_a_visit_after_another_infusion_has_its_own_nominal_day():
+    label = {"nominal_label": "D28"}
+    samples = tables(
+        profile([28], [100], infusion_no=1, nominal_day=28, **label),
+        profile([128], [200], infusion_no=2, nominal_day=128, **label),
+    )
+    people = pd.DataFrame({"subject_id": ["001"]})
+    events = pd.DataFrame({"subject_id": ["001"], "event": ["LAST_CONTACT"], "day": [120]})
+    second = NcaRules(infusion_no=2)
+    assert pk.levels_by_visit(samples, people, rules=second).summary["nominal_day"].tolist() == [128.0]
+    found = pk.persistence(samples, people, events, rules=second).summary
+    assert found[["nominal_day", "n_in_followup"]].to_numpy().tolist() == [[128.0, 0.0]]
+
+
 def test_a_limit_that_is_not_known_leaves_no_geometric_mean():
     samples = tables(visit("001", 14, 800), visit("002", 14, None)).assign(lloq=np.nan)
     row = line(sound(pk.levels_by_visit(samples, PEOPLE)), "D14")

@@ -26,16 +26,20 @@ _ANOTHER = "another sample of the visit lies nearer to its day"
 
 
 def scheduled(samples: pd.DataFrame) -> pd.DataFrame:
-    """Name and nominal day of each sample's visit; the name is empty for an unscheduled sample."""
+    """Name and nominal day of each sample's visit; the name is empty for an unscheduled sample.
+
+    A visit is of its infusion: the same label after another infusion has a day of its own.
+    """
     label = text_column(samples, "nominal_label")
     nominal = number_column(samples, "nominal_day")
     names = [word or ("" if np.isnan(day) else f"D{day:g}") for word, day in zip(label, nominal, strict=True)]
     visit = pd.Series(names, index=samples.index, dtype=object)
     unscheduled = (text_column(samples, "unscheduled") == "Y") | (visit == "UNS")
+    infusion = number_column(samples, "infusion_no").fillna(0.0)
     return pd.DataFrame(
         {
             "visit": visit.where(~unscheduled, ""),
-            "nominal_day": nominal.groupby(visit).transform("min"),
+            "nominal_day": nominal.groupby([infusion, visit]).transform("min"),
         }
     )
 
