@@ -286,6 +286,28 @@ def test_the_sample_nearest_to_its_day_stands_for_the_visit():
     assert found.excluded["row"].tolist() == [1]
 
 
+@pytest.mark.parametrize(
+    ("rule", "level"), [("mean", 250), ("geo-mean", 200), ("max", 400), ("first", 100), ("error", None)]
+)
+def test_two_results_of_one_time_are_one_level_by_rule(rule, level):
+    samples = tables(visit("001", 14, 100), visit("001", 14, 400))
+    rules = NcaRules(duplicates=rule)
+    found = sound(pk.levels_by_visit(samples, PEOPLE, rules=rules))
+    assert found.subjects["value"].tolist() == ([] if level is None else [pytest.approx(level)])
+    set_aside = {"first": ["a result of this time stands before it"], "error": ["DUPLICATE_TIME"] * 2}
+    assert found.excluded["reason"].tolist() == set_aside.get(rule, [])
+    if rule != "first":
+        turned = pk.levels_by_visit(samples.iloc[::-1], PEOPLE, rules=rules)
+        pd.testing.assert_frame_equal(found.summary, turned.summary)
+
+
+def test_of_two_results_of_one_time_the_one_below_the_limit_counts_as_0():
+    samples = tables(visit("001", 14, 400), visit("001", 14, None))
+    for rule, level in (("mean", 200), ("geo-mean", 0), ("max", 400)):
+        found = pk.levels_by_visit(samples, PEOPLE, rules=NcaRules(duplicates=rule)).subjects
+        assert found[["value", "below"]].to_numpy().tolist() == [[level, level == 0]]
+
+
 def test_labels_name_the_visits_and_unscheduled_samples_have_none():
     samples = tables(
         visit("001", 14, 800, nominal_label="D14", unscheduled="N"),

@@ -432,7 +432,8 @@ def levels_by_visit(
     by : str or None
         Column of `subjects` that makes the groups; `ALL` comes last.
     rules : NcaRules
-        The choices (`quantile_type`, `conf_level`); the first infusion unless `infusion_no` says otherwise.
+        The choices (`duplicates`, `quantile_type`, `conf_level`); the first infusion unless `infusion_no`
+        says otherwise.
 
     Returns
     -------
@@ -456,9 +457,9 @@ def levels_by_visit(
     people = derive.subject_table(subjects)
     samples = _dated_samples(kinetics, people, rules)
     profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
-    at_visit, aside = visits.results_of_visits(samples, profiles.points, profiles.excluded)
+    at_visit, aside = visits.results_of_visits(samples, profiles.points, profiles.excluded, rules.duplicates)
     return VisitLevelsResult(
-        subjects=at_visit.drop(columns=["row", "apart"]),
+        subjects=at_visit,
         summary=visits.by_visit(
             at_visit, people, by, conf_level=rules.conf_level, quantile_type=rules.quantile_type
         ),

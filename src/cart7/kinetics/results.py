@@ -361,7 +361,7 @@ class VisitLevelsResult(EndpointResult):
         `mean, sd, median, q1, q3, min, max` with a sample below the limit as 0; `geo_mean, geo_sd,
         geo_cv_percent, geo_ci_low, geo_ci_high` with it as LLOQ/2; `unit`, `note`.
     subjects : DataFrame
-        One row per subject, assay and visit: `day, value, below` (bool), `lloq`, `unit`.
+        One row per subject, assay and visit: `day, value, below` (bool), `lloq`, `unit`, `note`.
     lloq : DataFrame
         The limits of quantification of each assay.
     blq_words : str

@@ -51,9 +51,12 @@ def usable(samples: pd.DataFrame, lost: pd.DataFrame) -> pd.Series:
 
 
 def results_of_visits(
-    samples: pd.DataFrame, points: pd.DataFrame, lost: pd.DataFrame
+    samples: pd.DataFrame, points: pd.DataFrame, lost: pd.DataFrame, duplicates: str
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """One row per subject, assay and visit with its result; and the samples that gave way to a nearer one."""
+    """One row per subject, assay and visit with its result; and the samples that gave way to a nearer one.
+
+    Results of one time count as the one that the rule on `duplicates` makes of them.
+    """
     at = scheduled(samples)
     found = pd.DataFrame(
         {
@@ -63,19 +66,39 @@ def results_of_visits(
             "visit": at["visit"],
             "nominal_day": at["nominal_day"],
             "day": samples["day"],
+            "time": points["day"],
             "value": points["value"],
+            "flagged": text_column(samples, "blq") != "",
             "below": points["blq"] != "",
             "lloq": number_column(samples, "lloq"),
             "unit": text_column(samples, "unit"),
         }
     )[usable(samples, lost) & (at["visit"] != "")]
-    found["apart"] = (found["day"] - found["nominal_day"]).abs()
     keys = ["subject_id", "assay", "visit"]
+    found = _as_one(found, duplicates).drop_duplicates([*keys, "time"])
+    found["apart"] = (found["day"] - found["nominal_day"]).abs()
     found = found.sort_values([*keys, "apart", "day", "row"], kind="stable", na_position="last")
     first = ~found.duplicated(keys)
     aside = results.excluded_rows(found[~first], "kinetics", _ANOTHER)
     order = ["assay", "nominal_day", "visit", "subject_id"]
-    return found[first].sort_values(order, kind="stable").reset_index(drop=True), aside
+    chosen = found[first].sort_values(order, kind="stable", ignore_index=True)
+    note = np.where(chosen["below"], "below the limit", "").astype(object)
+    return chosen.drop(columns=["row", "time", "flagged", "apart"]).assign(note=note), aside
+
+
+def _as_one(found: pd.DataFrame, duplicates: str) -> pd.DataFrame:
+    """Each of several results of one time with the value that stands for all; below the limit is 0."""
+    time = [found[name] for name in ("subject_id", "assay", "time")]
+    several = pd.concat(time, axis=1).duplicated(keep=False)
+    if not several.any():
+        return found
+    level = found["value"].mask(found["flagged"] | (found["value"] < found["lloq"]), 0.0)
+    if duplicates == "geo-mean":
+        with np.errstate(divide="ignore"):
+            value = np.exp(np.log(level).groupby(time).transform("mean"))
+    else:
+        value = level.groupby(time).transform("max" if duplicates == "max" else "mean")
+    return found.assign(value=found["value"].mask(several, value))
 
 
 def limits(at_visit: pd.DataFrame) -> pd.DataFrame:
