@@ -482,6 +482,32 @@ def test_an_outcome_that_cannot_be_compared_says_so():
     assert np.isnan([flat.firth_slope, flat.kendall_tau]).all()
 
 
+@pytest.mark.parametrize(
+    ("values", "outcome", "note"),
+    [
+        ([], [], "no subject with an exposure and an outcome"),
+        ([1, np.nan], [np.nan, 1], "no subject with an exposure and an outcome"),
+        ([2, 2, 2, 2], [0, 0, 1, 1], "all exposures are equal: no interval, no regression, no correlation"),
+        ([0.1, 0.1, 0.1, 0.7, 0.7, 0.7], [0, 0, 0, 1, 1, 1],
+         "exposures are equal within each outcome: no interval"),
+        ([1, 2], [0, 1], "two subjects: no interval"),
+    ],
+)  # fmt: skip
+def test_an_interval_without_a_spread_is_missing_and_says_so(values, outcome, note):
+    found = exposure_models.exposure_response(values, outcome)
+    assert found.note == note
+    for name in ("ci_low", "ci_high", "welch_df", "welch_p_value", "pooled_ci_low", "pooled_ci_high"):
+        assert np.isnan(getattr(found, name))
+
+
+def test_a_limit_too_large_for_a_number_is_missing_not_infinite():
+    found = exposure_models.exposure_response([1, 1e9, 3, 5e8], [0, 0, 1, 1], conf_level=0.9999)
+    assert found.ci_low >= 0
+    assert np.isnan(found.ci_high)
+    assert np.isfinite(found.pooled_ci_high) or np.isnan(found.pooled_ci_high)
+    assert found.note == "an upper limit is too large for a number"
+
+
 def test_exposures_and_doses_must_be_above_0():
     with pytest.raises(ValueError, match=r"values must be above 0 .* got 0"):
         exposure_models.dose_proportionality([0.0, 1], [1.0, 2])

@@ -184,18 +184,34 @@ def exposure_response(values: ArrayLike, outcome: ArrayLike, *, conf_level: floa
         "kendall_tau": _tau_b(exposure, result),
     }
     if levels.size != 2:
-        note = "the outcome has more than two values" if levels.size > 2 else "the outcome does not vary"
-        return ExposureResponse(**{**missing, **shared, "note": note})
+        return ExposureResponse(**{**missing, **shared, "note": _why_no_groups(levels.size)})
     yes = result == levels[1]
     ratio: dict[str, Any] = _geometric_ratio(np.log(exposure[yes]), np.log(exposure[~yes]), conf_level)
     rank_sum, p_value = _rank_sum_test(exposure, yes)
     intercept, slope, std_err = _firth(np.log2(exposure), yes)
-    single = min(yes.sum(), (~yes).sum()) < 2
     return ExposureResponse(
         **shared, **ratio, wilcoxon_w=rank_sum, wilcoxon_p_value=p_value, firth_slope=slope,
         firth_std_err=std_err, firth_intercept=intercept,
-        note="one subject with an outcome: no Welch interval" if single else "",
+        note=_why_incomplete(exposure, yes, ratio["ci_high"]),
     )  # fmt: skip
+
+
+def _why_no_groups(n_levels: int) -> str:
+    if n_levels > 2:
+        return "the outcome has more than two values"
+    return "the outcome does not vary" if n_levels else "no subject with an exposure and an outcome"
+
+
+def _why_incomplete(exposure: Floats, yes: NDArray[np.bool_], ci_high: float) -> str:
+    """Why something is missing although there are two outcomes; empty when nothing is."""
+    if np.ptp(exposure) == 0:
+        return "all exposures are equal: no interval, no regression, no correlation"
+    if min(yes.sum(), (~yes).sum()) < 2:
+        single = "one subject with an outcome: no Welch interval"
+        return single if exposure.size > 2 else "two subjects: no interval"
+    if np.ptp(exposure[yes]) == np.ptp(exposure[~yes]) == 0:
+        return "exposures are equal within each outcome: no interval"
+    return "an upper limit is too large for a number" if math.isnan(ci_high) else ""
 
 
 def _check_level(conf_level: float) -> None:
@@ -238,33 +254,33 @@ def _conclusion(ci_low: float, ci_high: float, smith_low: float, smith_high: flo
 
 
 def _geometric_ratio(yes: Floats, no: Floats, conf_level: float) -> dict[str, Any]:
-    """Ratio of geometric means with its Welch and its pooled interval."""
+    """Ratio of geometric means with its Welch and its pooled interval, which need a spread."""
     difference = float(yes.mean() - no.mean())
     names = ("ci_low", "ci_high", "welch_df", "welch_p_value", "pooled_ci_low", "pooled_ci_high")
     found = {"gm_ratio": math.exp(difference), **dict.fromkeys(names, math.nan)}
-    tail = (1 + conf_level) / 2
+    squares = [float(((g - g.mean()) ** 2).sum()) if np.ptp(g) > 0 else 0.0 for g in (yes, no)]
     freedom = yes.size + no.size - 2
-    if freedom > 0:
-        squares = float(((yes - yes.mean()) ** 2).sum() + ((no - no.mean()) ** 2).sum())
-        error = math.sqrt(squares / freedom * (1 / yes.size + 1 / no.size))
-        width = float(stdtrit(freedom, tail)) * error
-        found["pooled_ci_low"], found["pooled_ci_high"] = (
-            math.exp(difference - width),
-            math.exp(difference + width),
-        )
+    if not sum(squares) > 0:
+        return found
+    error = math.sqrt(sum(squares) / freedom * (1 / yes.size + 1 / no.size))
+    found["pooled_ci_low"], found["pooled_ci_high"] = _limits(difference, error, freedom, conf_level)
     if min(yes.size, no.size) > 1:
-        parts = [float(group.var(ddof=1)) / group.size for group in (yes, no)]
+        free = (yes.size - 1, no.size - 1)
+        parts = [total / f / (f + 1) for total, f in zip(squares, free, strict=True)]
         error = math.sqrt(sum(parts))
-        if error > 0:
-            df = sum(parts) ** 2 / sum(p**2 / (g.size - 1) for p, g in zip(parts, (yes, no), strict=True))
-            width = float(stdtrit(df, tail)) * error
-            found |= {
-                "ci_low": math.exp(difference - width),
-                "ci_high": math.exp(difference + width),
-                "welch_df": df,
-                "welch_p_value": 2 * float(stdtr(df, -abs(difference) / error)),
-            }
+        df = sum(parts) ** 2 / sum(part**2 / f for part, f in zip(parts, free, strict=True))
+        found["ci_low"], found["ci_high"] = _limits(difference, error, df, conf_level)
+        found["welch_df"] = df
+        found["welch_p_value"] = 2 * float(stdtr(df, -abs(difference) / error))
     return found
+
+
+def _limits(difference: float, error: float, df: float, conf_level: float) -> tuple[float, float]:
+    """Limits (t) of a difference of logs as those of the ratio; NaN where one is too large for a number."""
+    width = float(stdtrit(df, (1 + conf_level) / 2)) * error
+    with np.errstate(over="ignore"):
+        low, high = np.exp([difference - width, difference + width])
+    return float(low), float(high) if high < np.inf else math.nan
 
 
 def _midranks(values: Floats) -> Any:
