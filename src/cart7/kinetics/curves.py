@@ -25,7 +25,8 @@ def left_out(rows: pd.DataFrame, keys: pd.DataFrame) -> NDArray[np.intp]:
     if not len(rows) or not names:
         return np.full(len(keys), len(rows), dtype=np.intp)
     counts = tidy_keys(rows[names]).groupby(names, dropna=False).size().rename("left_out").reset_index()
-    return keys.merge(counts, on=names, how="left")["left_out"].fillna(0).to_numpy(dtype=np.intp)
+    found = keys.merge(counts, on=names, how="left")["left_out"].fillna(0)
+    return np.asarray(found, dtype=np.intp)
 
 
 def fit_frame(
