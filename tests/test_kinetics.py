@@ -438,8 +438,36 @@ def test_every_bad_dose_and_outcome_is_told_at_once():
     with pytest.raises(DataError) as caught:
         pk.exposure_models(trial_samples(), TRIAL, tables(bad, bad.iloc[:1]))
     assert [problem.rule for problem in caught.value.problems] == ["NOT-A-NUMBER", "D02-SAME-KEY"]
+    with pytest.raises(DataError, match="an outcome needs its name"):
+        pk.exposure_models(trial_samples(), TRIAL, OUTCOMES.assign(outcome=None))
     with pytest.raises(ValueError, match="nonsense"):
         pk.exposure_models(trial_samples(), TRIAL, params=["nonsense"])
+    for params in ([], ["cmax", "cmax"]):
+        with pytest.raises(ValueError, match="each once, got"):
+            pk.exposure_models(trial_samples(), TRIAL, params=params)
+
+
+def test_a_blank_dose_or_outcome_is_missing_and_one_of_a_stranger_is_set_aside():
+    people = TRIAL.assign(given=["0.5", "", " ", "1", "2", None])
+    outcomes = OUTCOMES.assign(value=["0", "", "1", None, "1", "0"])
+    outcomes.loc[4, "subject_id"] = "nobody"
+    found = sound(pk.exposure_models(trial_samples(), people, outcomes, doses={"given": "given"}))
+    assert found.summary["n"].tolist() == [3, 3]
+    assert found.associations["n"].tolist() == [3, 3]
+    assert found.excluded.to_numpy().tolist() == [["outcomes", 5, "nobody", "subject is not in subjects"]]
+
+
+def test_values_of_an_outcome_that_differ_in_a_late_digit_keep_their_own_group():
+    outcomes = OUTCOMES.assign(value=[1, 1.00000001, 2, 2, 3, 3])
+    found = sound(pk.exposure_models(trial_samples(), TRIAL, outcomes, params=["cmax"]))
+    assert found.by_outcome["n"].tolist() == [1, 1, 2, 2]
+
+
+def test_a_power_model_that_is_incomplete_says_why():
+    flat = sound(pk.exposure_models(trial_samples([100.0] * 6), TRIAL, params=["cmax"]))
+    assert flat.summary["note"].unique().tolist() == ["all exposures are equal: no R-squared"]
+    alone = sound(pk.exposure_models(trial_samples(), TRIAL.iloc[:1], params=["cmax"]))
+    assert alone.summary["note"].unique().tolist() == ["one subject: no slope"]
 
 
 def test_assays_are_modelled_apart_and_units_are_never_pooled():

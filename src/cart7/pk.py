@@ -53,6 +53,7 @@ from cart7.stats.exposure_models import dose_proportionality, exposure_response
 from cart7.stats.profiles import Prepared, earliest, prepare
 
 CENSORED_WINDOWS = ("after-tmax", "to-first-blq")
+_STRANGER = "subject is not in subjects"
 
 __all__ = [
     "PPTESTCD", "BlqRules", "CensoredSlopeResult", "CurveFitResult", "ExposureModelsResult",
@@ -578,9 +579,9 @@ def exposure_models(
     ------
     DataError
         Every dose column that is absent, every dose or outcome that is no number, every outcome of a
-        subject that stands twice.
+        subject that stands twice or has no name.
     ValueError
-        When `params` names no parameter.
+        When `params` names no parameter, or one twice.
 
     Notes
     -----
@@ -601,21 +602,27 @@ def exposure_models(
     unknown = [param for param in params if param not in PPTESTCD]
     if unknown:
         raise ValueError(f"params must name parameters of nca ({', '.join(PPTESTCD)}), got {unknown}")
+    if not params or len(set(params)) < len(params):
+        raise ValueError(f"params must name parameters of nca, each once, got {list(params)}")
     given = models.amounts(people, wanted)
     samples = _dated_samples(kinetics, people, rules)
     profiles = _analyse(samples, _not_analysed(samples, people, rules), rules)
     values = models.exposures(profiles.subjects, people, params, given)
     seen = models.outcome_table(outcomes)
+    strangers = seen[~seen["subject_id"].isin(people["subject_id"])]
     return ExposureModelsResult(
         subjects=values,
         summary=models.against_dose(values, wanted, conf_level=dose_conf_level, limits=limits),
         associations=models.against_outcome(values, seen, conf_level=rules.conf_level),
-        outcomes=seen,
+        outcomes=seen.drop(columns="row"),
         by_outcome=models.by_outcome(
             values, seen, conf_level=rules.conf_level, quantile_type=rules.quantile_type
         ),
         dose_words={label: (dose_words or models.USUAL_WORDS).get(label, label) for label in wanted},
-        excluded=profiles.excluded,
+        excluded=results.concat(
+            [profiles.excluded, results.excluded_rows(strangers, "outcomes", _STRANGER)],
+            results.EXCLUDED_COLUMNS,
+        ),
         rules=rules,
         population=derive.population(people),
     )
@@ -667,7 +674,7 @@ def copies_to_cells(
 
 def _not_analysed(samples: pd.DataFrame, people: pd.DataFrame, rules: NcaRules) -> pd.Series:
     reason = other_infusion(samples, 1 if rules.infusion_no is None else rules.infusion_no)
-    reason[~samples["subject_id"].isin(people["subject_id"])] = "subject is not in subjects"
+    reason[~samples["subject_id"].isin(people["subject_id"])] = _STRANGER
     return reason
 
 

@@ -10,10 +10,11 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cart7 import records
 from cart7.errors import DataError, Problem
-from cart7.kinetics.profiles import assays_of, one_assay
+from cart7.kinetics.profiles import assays_of, one_assay, text_column
 from cart7.kinetics.rows import SEVERAL_UNITS, in_assay_unit, stated_units, why_missing
 from cart7.kinetics.summary import DESCRIBED, why_incomplete
 from cart7.stats import exposure_models, summaries
@@ -50,8 +51,7 @@ def amounts(people: pd.DataFrame, doses: Mapping[str, str]) -> pd.DataFrame:
                         message=f"no such column, wanted as the {label} dose")
             )  # fmt: skip
             continue
-        numbers = pd.to_numeric(people[column], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-        words = people[column].notna().to_numpy() & ~np.isfinite(numbers)
+        numbers, words = _numbers(people[column])
         problems += [
             Problem(table="subjects", row=int(row) + 1, column=column, value=people[column].iloc[row],
                     rule="NOT-A-NUMBER", message="a dose is a number",
@@ -62,6 +62,13 @@ def amounts(people: pd.DataFrame, doses: Mapping[str, str]) -> pd.DataFrame:
     if problems:
         raise DataError(problems)
     return found
+
+
+def _numbers(column: pd.Series) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """The numbers of a column, blank ones missing, and which entries are no number."""
+    numbers = pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    blank = column.isna() | (column.astype(str).str.strip() == "")
+    return numbers, np.asarray(~blank & ~np.isfinite(numbers), dtype=bool)
 
 
 def exposures(
@@ -104,18 +111,20 @@ def exposures(
 
 
 def outcome_table(outcomes: pd.DataFrame | None) -> pd.DataFrame:
-    """Outcomes as `subject_id`, `outcome`, `value`; a value that is no number, or stands twice, is told."""
+    """Outcomes as `row`, `subject_id`, `outcome`, `value`; whatever is wrong with one is told."""
     if outcomes is None:
-        return pd.DataFrame({"subject_id": pd.Series(dtype=object), "outcome": pd.Series(dtype=object),
-                             "value": pd.Series(dtype="float64")})  # fmt: skip
+        kinds = {"row": "int64", "subject_id": object, "outcome": object, "value": "float64"}
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
     table = records.to_frame(outcomes, "subjects", needs=("outcome", "value"))
-    numbers = pd.to_numeric(table["value"], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    words = table["value"].notna().to_numpy() & ~np.isfinite(numbers)
-    twice = table.duplicated(["subject_id", "outcome"]).to_numpy()
+    numbers, words = _numbers(table["value"])
+    names = text_column(table, "outcome").map(str).str.strip()
+    nameless = (names == "").to_numpy()
+    twice = table.assign(outcome=names).duplicated(["subject_id", "outcome"]).to_numpy() & ~nameless
     problems = [
         Problem(table="outcomes", row=int(table["row"].iloc[at]), column=column, rule=rule, message=message,
                 value=table[column].iloc[at], subject_id=table["subject_id"].iloc[at])
         for where, column, rule, message in (
+            (nameless, "outcome", "MISSING-KEY", "an outcome needs its name"),
             (words, "value", "NOT-A-NUMBER", "an outcome is a number"),
             (twice, "outcome", "D02-SAME-KEY", "this outcome of the subject stands twice"),
         )
@@ -123,8 +132,8 @@ def outcome_table(outcomes: pd.DataFrame | None) -> pd.DataFrame:
     ]  # fmt: skip
     if problems:
         raise DataError(problems)
-    named = table.assign(value=numbers, outcome=table["outcome"].astype(str))
-    return named[["subject_id", "outcome", "value"]].reset_index(drop=True)
+    named = table.assign(value=numbers, outcome=names)
+    return named[["row", "subject_id", "outcome", "value"]].reset_index(drop=True)
 
 
 def against_dose(
@@ -160,11 +169,12 @@ def against_dose(
 
 def _too_few(found: Mapping[str, float]) -> str:
     """Why the model is incomplete; empty when it is not."""
-    if found["n"] == 0:
-        return "no subject with an exposure and a dose"
+    if found["n"] < 2:
+        return "one subject: no slope" if found["n"] else "no subject with an exposure and a dose"
     if not found["dose_ratio"] > 1:
         return "all have the same dose: no slope"
-    return "two subjects: no interval" if found["n"] == 2 else ""
+    flat = "all exposures are equal: no R-squared" if np.isnan(found["r_squared"]) else ""
+    return "; ".join(filter(None, ("two subjects: no interval" if found["n"] == 2 else "", flat)))
 
 
 def against_outcome(values: pd.DataFrame, outcomes: pd.DataFrame, *, conf_level: float) -> pd.DataFrame:

@@ -438,7 +438,7 @@ class ExposureModelsResult(EndpointResult):
             population=self.population, stats=[*models.OUTCOME_STATS],
             method={name: ways.get(name, usual) for name in models.OUTCOME_STATS} | {"n": "count"},
         )  # fmt: skip
-        levels = self.by_outcome["level"].map("{:g}".format)
+        levels = self.by_outcome["level"].map("{:.15g}".format)
         unit = summary_units(self.by_outcome, self.subjects)
         of_groups = results.long_rows(
             self.by_outcome, analysis="pk.exposure_by_outcome", param=_codes(self.by_outcome, "outcome"),

@@ -236,7 +236,8 @@ def _pairs(first: ArrayLike, second: ArrayLike) -> tuple[Floats, Floats]:
 
 def _line(x: Floats, y: Floats) -> tuple[float, float, float, float, float]:
     """Slope, intercept, standard error of the slope, residual SD, R-squared of least squares."""
-    dx, dy = x - x.mean(), y - y.mean()
+    dx = x - x.mean()
+    dy = y - y.mean() if np.ptp(y) > 0 else np.zeros_like(y)  # the mean of equal numbers may be rounded
     sxx, syy = float((dx * dx).sum()), float((dy * dy).sum())
     slope = float((dx * dy).sum()) / sxx
     rest = float(((dy - slope * dx) ** 2).sum())
