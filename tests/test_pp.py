@@ -301,6 +301,14 @@ def test_a_profile_without_a_subject_cannot_be_a_row():
         supplement_of(result)
 
 
+def test_a_subject_without_a_reference_date_has_a_blank_and_a_number_names_a_subject():
+    result = pk.nca(samples().assign(subject_id=7))
+    assert set(rows_of(result, reference={7: "2024-03-01"})["PPRFTDTC"]) == {"2024-03-01"}
+    assert set(rows_of(result, reference={"7": None})["PPRFTDTC"]) == {""}
+    with pytest.raises(ValueError, match="reference needs ISO 8601 dates"):
+        rows_of(result, reference={"7": 20240301})
+
+
 @pytest.mark.parametrize("date", ["01MAR2024", "2024-03", "2024-03-01 10:00", "20240301", ""])
 def test_a_reference_that_is_not_an_iso_date_is_refused(date):
     with pytest.raises(ValueError, match=f"reference needs ISO 8601 dates such as 2024-03-01, got '{date}'"):

@@ -102,7 +102,7 @@ def pp_rows(
     specimen : str
         PPSPEC of every row, for example `BLOOD`.
     reference : mapping of subject_id to ISO 8601 date, optional
-        PPRFTDTC: the first infusion, from which days count.
+        PPRFTDTC: the first infusion, from which days count; blank for a subject without one.
 
     Returns
     -------
@@ -136,8 +136,8 @@ def pp_rows(
     >>> rows.loc[rows["PPTESTCD"] == "AUCINT", ["USUBJID", "PPORRESU", "PPSTINT", "PPENINT"]].values.tolist()
     [['CD7-001', 'day*copies/ug', 'P0D', 'P28D']]
     """
-    dates = {} if reference is None else dict(reference)
-    wrong = [date for date in dates.values() if not _ISO_DATE.fullmatch(date)]
+    dates = {str(subject): date for subject, date in (reference or {}).items() if not pd.isna(date)}
+    wrong = [date for date in dates.values() if not (isinstance(date, str) and _ISO_DATE.fullmatch(date))]
     if wrong:
         raise ValueError(f"reference needs ISO 8601 dates such as 2024-03-01, got {wrong[0]!r}")
     rows = _parameters(subjects, windows, rules.choices(), study_id)
