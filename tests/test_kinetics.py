@@ -7,6 +7,8 @@ import pytest
 from cart7 import pk, results
 from cart7.errors import DataError
 from cart7.pk import FlagRules, LambdaZRules, NcaRules
+from cart7.report import tables_kinetics
+from cart7.report.cells import Groups
 
 
 def profile(days, values, subject="001", **more):
@@ -195,6 +197,18 @@ def test_what_became_of_each_window_is_said(values, rules, notes):
     assert found.subjects["note"].tolist() == notes
 
 
+def test_a_line_through_two_samples_has_no_adjusted_r_squared_and_says_so():
+    rules = NcaRules(lambda_z=LambdaZRules(min_points=2))
+    samples = tables(USUAL, profile([0, 7, 14, 21], [None, 5000, 700, 90], subject="002"))
+    for result, words in (
+        (pk.slope_windows(samples, rules=rules), "two samples only"),
+        (pk.nca(samples, rules=rules), "no terminal slope, or one through two samples"),
+    ):
+        rows = sound(result).to_frame().query("stat == 'adj_r_squared'")
+        assert rows["note"].tolist()[-1] == words
+        assert rows["value"].isna().tolist()[-1]
+
+
 def test_an_explicit_window_is_the_only_one():
     rules = NcaRules(lambda_z=LambdaZRules(window=(9, 22)))
     found = pk.slope_windows(USUAL, rules=rules).subjects
@@ -346,6 +360,18 @@ def test_levels_in_two_units_are_counted_not_summarised():
     assert row["n"] == 2
     assert np.isnan(row["geo_mean"])
     assert "more than one unit: copies/uL, copies/ug" in row["note"]
+
+
+def test_the_table_of_levels_names_the_unit_of_each_visit_where_they_differ():
+    samples = tables(visit("001", 14, 500), visit("001", 28, 60))
+    groups = Groups(labels=("1", "ALL"), by="dose_level", n={}, doses={}, of_subject={})
+    plain = tables_kinetics.levels(pk.levels_by_visit(samples, PEOPLE), groups, "QPCR")
+    assert plain.title.endswith("(copies/ug)")
+    assert [row.cells[0] for row in plain.rows] == ["D14", "D28"]
+    samples.loc[1, "unit"] = "copies/uL"
+    mixed = tables_kinetics.levels(pk.levels_by_visit(samples, PEOPLE), groups, "QPCR")
+    assert "copies" not in mixed.title
+    assert [row.cells[0] for row in mixed.rows] == ["D14 (copies/ug)", "D28 (copies/uL)"]
 
 
 def test_no_samples_give_no_levels():

@@ -168,6 +168,7 @@ class SlopeWindowsResult(EndpointResult):
                 population=self.population, subject_id=text_column(rows, "subject_id"),
                 stats=["n", "lambda_z", "half_life", "r_squared", "adj_r_squared", "span_ratio", "chosen"],
                 units={"lambda_z": "/day", "half_life": "days"}, method="least squares of ln(value)",
+                reasons={"adj_r_squared": (rows["n"] == 2).map({True: "two samples only", False: ""})},
             )
         ]  # fmt: skip
 

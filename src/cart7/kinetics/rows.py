@@ -35,6 +35,7 @@ _DAYS = (
 )  # fmt: skip
 _REASONS = {
     "lambda_z": "no terminal slope",
+    "adj_r_squared": "no terminal slope, or one through two samples",
     "expansion_rate": "fewer than 2 quantifiable samples up to Tmax, or not rising",
     "expansion_r_squared": "fewer than 3 quantifiable samples up to Tmax",
     "contraction_half_life": "fewer than 3 quantifiable samples from Tmax to day 28, or not falling",

@@ -172,14 +172,19 @@ def levels(result: Any, groups: Groups, assay: str) -> Table:
     """Levels of one assay by scheduled visit: quantifiable of sampled, geometric mean and range."""
     footnotes = Footnotes()
     of_assay = result.summary[result.summary["assay"].astype(str) == assay]
-    units = sorted(set(of_assay["unit"]) - {""})
+    units = set(of_assay["unit"]) - {""}
+    of_all = units.pop() if len(units) == 1 else ""
+
+    def of_visit(found: list[Any]) -> str:
+        return "" if of_all else _in_unit("value", str(found[0]["unit"]))
+
     rows = [
-        Row(cells=(str(visit), *groups.across(found, lambda row: _level(row, footnotes))))
+        Row(cells=(f"{visit}{of_visit(found)}", *groups.across(found, lambda row: _level(row, footnotes))))
         for (visit,), found in per_key(of_assay.sort_values("nominal_day", kind="stable"), ["visit"]).items()
     ]
     return Table(
         name=f"levels-{assay.lower()}",
-        title=f"Levels by visit, {in_words(assay, ASSAYS)}{_in_unit('value', units[0] if units else '')}",
+        title=f"Levels by visit, {in_words(assay, ASSAYS)}{_in_unit('value', of_all)}",
         columns=("Visit", *groups.heads()), rows=tuple(rows), population=POPULATIONS["INFUSED"],
         method="Quantifiable/sampled at the nominal visit; geometric mean (CV %), below the limit as LLOQ/2;"
                " range of all, below the limit as 0.",
