@@ -363,7 +363,7 @@ def test_levels_in_two_units_are_counted_not_summarised():
 
 
 def test_the_table_of_levels_names_the_unit_of_each_visit_where_they_differ():
-    samples = tables(visit("001", 14, 500), visit("001", 28, 60))
+    samples = tables(visit("001", 14, 500), visit("002", 28, 60))
     groups = Groups(labels=("1", "ALL"), by="dose_level", n={}, doses={}, of_subject={})
     plain = tables_kinetics.levels(pk.levels_by_visit(samples, PEOPLE), groups, "QPCR")
     assert plain.title.endswith("(copies/ug)")
