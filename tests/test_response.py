@@ -455,6 +455,20 @@ def test_an_unknown_category_is_refused_with_its_row():
         response.at_visit(assessments(("1", 60, "CR"), ("1", 90, "SCR")), subjects("1"))
 
 
+def test_everything_that_cannot_be_is_in_one_error():
+    seen = assessments(("1", 60, "SCR"), ("1", 90, "CR"), ("1", -3, "PR"), ("1", 95, "VGPR"))
+    with pytest.raises(DataError, match="4 problems") as error:
+        response.objective_response(seen, subjects("1"), events(("1", "DEATH", 70)))
+    found = [(problem.row, problem.rule) for problem in error.value.problems]
+    assert found == [(1, "RESPONSE-CATEGORY"), (4, "RESPONSE-CATEGORY"), (2, "RESPONSE-AFTER-DEATH"),
+                     (4, "RESPONSE-AFTER-DEATH")]  # fmt: skip
+
+
+def test_an_assessment_before_infusion_is_listed_not_used():
+    result = response.at_visit(assessments(("1", -3, "PR"), ("1", 90, "CR")), subjects("1"))
+    assert result.excluded[["row", "reason"]].values.tolist() == [[1, "not after the infusion day"]]
+
+
 def test_unknown_visits_and_strategies_are_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="visit must be one of M3, M6; got 'M9'"):
         response.at_visit(SEEN, WHO, visit="M9")
@@ -471,8 +485,10 @@ def test_unknown_visits_and_strategies_are_refused_with_the_known_ones():
         ({"conf_level": 95}, "less than 1"),
         ({"sd_min_day": 28}, "Extra inputs are not permitted"),
         ({"visits": {"M3": {"target": 90, "lower": 95, "upper": 104}}}, "lower <= target <= upper"),
+        ({"visits": {"M3": Window(90, 76, 120), "M4": Window(120, 120, 140)}},
+         "windows M3 and M4 overlap at day 120"),
     ],
-)
+)  # fmt: skip
 def test_rules_that_cannot_be_are_refused(choice, message):
     with pytest.raises(ValueError, match=message):
         ResponseRules(**choice)

@@ -1,14 +1,14 @@
 """Response: who responds at a visit, at best, and confirmed, under each strategy for what intervenes.
 
 Here: the response at a visit with the reason when there is none, best overall response and its
-confirmation, and the response rates with every denominator side by side. Not here, though some is
-named here: which assessments count (courses), findings to categories (criteria), intervals,
-posterior and trend (stats), visit windows (derive), duration of response (survival).
+confirmation, the response rates with every denominator side by side, who left response and how, the
+best change of the tumour burden. Not here, though some is named here: which assessments count (courses),
+findings to categories (criteria), intervals, posterior and trend (stats), visit windows (derive),
+duration of response (survival).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,12 +16,20 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, results
-from cart7.assessments import courses
-from cart7.assessments.courses import CATEGORIES, RANK, STRATEGIES, Category, Course, Flags, Strategy, Table
+from cart7.assessments import burden, courses
+from cart7.assessments import lanes as lane_rows
+from cart7.assessments.best import best_of_each
+from cart7.assessments.courses import CATEGORIES, STRATEGIES, Category, Course, Flags, Strategy, Table
 from cart7.assessments.criteria import classify_leukaemia, classify_lugano
+from cart7.assessments.results import (
+    POPULATIONS,
+    BestResponseResult,
+    ResponseResult,
+    WaterfallResult,
+    members_of,
+)
 from cart7.derive import Window
-from cart7.results import EndpointResult
-from cart7.stats import proportions
+from cart7.stats import proportions, summaries
 from cart7.stats.proportions import posterior
 from cart7.stats.trend import cochran_armitage as trend
 
@@ -32,6 +40,7 @@ __all__ = [
     "BestResponseResult",
     "ResponseResult",
     "ResponseRules",
+    "WaterfallResult",
     "Window",
     "at_visit",
     "best_overall",
@@ -40,12 +49,10 @@ __all__ = [
     "compare",
     "objective_response",
     "posterior",
+    "relapses",
     "trend",
+    "waterfall",
 ]
-
-POPULATIONS = ("ENROLLED", "INFUSED", "REACHED", "EVALUABLE", "EVALUABLE_INCL_DEATH")
-
-_COMPLETE = ("CR", "CRh", "CRi")
 
 
 class ResponseRules(BaseModel):
@@ -54,7 +61,7 @@ class ResponseRules(BaseModel):
     Parameters
     ----------
     visits : mapping of str to Window
-        Visits with target and bounds in days since infusion.
+        Visits with target and bounds in days since infusion; gaps are allowed, overlaps are refused.
     tie : {"later", "earlier"}
         Which of two assessments equally near the target counts.
     pick : {"closest", "last"}
@@ -96,6 +103,12 @@ class ResponseRules(BaseModel):
     ci_method: str = "clopper-pearson"
     strategies: tuple[Strategy, ...] = Field(default=STRATEGIES, min_length=1)
 
+    @field_validator("visits")
+    @classmethod
+    def _apart(cls, visits: Mapping[str, Window]) -> Mapping[str, Window]:
+        derive.check_windows(visits)
+        return visits
+
     @field_validator("ci_method")
     @classmethod
     def _known_method(cls, value: str) -> str:
@@ -108,91 +121,6 @@ DEFAULT_RULES = ResponseRules()
 
 _VISIT_COLUMNS = ("subject_id", "visit", "strategy", "response", "day", "responder", "evaluable", "reason",
                   "note")  # fmt: skip
-_RATE_COLUMNS = ("n_responder", "n", "n_not_evaluable", "estimate", "ci_low", "ci_high", "conf_level")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ResponseResult(EndpointResult):
-    """Response at visits: `at_visit` for one visit and strategy, `objective_response` for all.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, visit, strategy, response, day (since infusion), responder and evaluable (1, 0,
-        missing), reason, note; a row per subject, visit and strategy.
-    summary : DataFrame
-        visit, strategy, population, group, n_responder, n, n_not_evaluable, estimate (a fraction),
-        ci_low, ci_high, method, conf_level, note. `n_not_evaluable` counts the members of the
-        population without an evaluable assessment in the window, whatever the strategy makes of it.
-    """
-
-    title: ClassVar[str] = "Objective response"
-    figure: ClassVar[str] = "response_rates"
-    analysis: str = "response.objective_response"
-
-    def _long(self) -> list[pd.DataFrame]:
-        rates, subjects = self.summary, self.subjects
-        return [
-            results.long_rows(
-                rates, analysis=self.analysis, param="ORR:" + rates["strategy"].astype(str),
-                timepoint=rates["visit"], population=rates["population"], group=rates["group"],
-                stats=_RATE_COLUMNS, method=dict.fromkeys(("estimate", "ci_low", "ci_high"), rates["method"]),
-            ),
-            results.long_rows(
-                subjects, analysis=self.analysis, param="ORR:" + subjects["strategy"].astype(str),
-                timepoint=subjects["visit"], population=self.population, subject_id=subjects["subject_id"],
-                stats=("response", "day", "responder", "evaluable", "reason"), units={"day": "days"},
-            ),
-        ]  # fmt: skip
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BestResponseResult(EndpointResult):
-    """Best overall response, one row per subject.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, best_response, day, responder (1, 0, missing), first_response_day,
-        first_confirmed_response_day, first_mrd_negative_cr_day (days since infusion), note.
-    summary : DataFrame
-        group, category, n_event, n, estimate, ci_low, ci_high, method, conf_level, note among the
-        infused: every best response that occurs, then `RESPONDER` and `MRD_NEGATIVE_CR`.
-    assessments : DataFrame
-        subject_id, day, response, mrd, usable (1 when it counts for the best response).
-    events : DataFrame
-        subject_id, event, day: the first of each kind up to the data cut-off, and `DATA_CUTOFF`.
-    """
-
-    title: ClassVar[str] = "Best overall response"
-    figure: ClassVar[str] = "response_courses"
-    confirmed: bool = False
-    assessments: pd.DataFrame = field(repr=False)
-    events: pd.DataFrame = field(repr=False)
-
-    def _long(self) -> list[pd.DataFrame]:
-        param = "CBOR" if self.confirmed else "BOR"
-        rates, subjects = self.summary, self.subjects
-        days = ("day", "first_response_day", "first_confirmed_response_day", "first_mrd_negative_cr_day")
-        why = dict(zip(days[1:], _WHY_NO_DAY, strict=True))
-        reasons = {name: subjects["note"].where(subjects["best_response"] == "NOT_INFUSED", text)
-                   for name, text in why.items()}  # fmt: skip
-        return [
-            results.long_rows(
-                rates, analysis="response.best_overall", param=param + ":" + rates["category"].astype(str),
-                population="INFUSED", group=rates["group"],
-                stats=("n_event", "n", "estimate", "ci_low", "ci_high", "conf_level"),
-                method=dict.fromkeys(("estimate", "ci_low", "ci_high"), rates["method"]),
-            ),
-            results.long_rows(
-                subjects, analysis="response.best_overall", param=param, population=self.population,
-                subject_id=subjects["subject_id"], stats=("best_response", "responder", *days),
-                units=dict.fromkeys(days, "days"), reasons=reasons,
-            ),
-        ]  # fmt: skip
-
-
-_WHY_NO_DAY = ("no response", "no confirmed response", "no MRD-negative complete response")
 
 
 # ---------------------------------------------------------------------------- public functions
@@ -329,14 +257,14 @@ def best_overall(
     """
     course = courses.course(responses, subjects, events)
     usable = course.usable("failure")
-    best = _best(course, usable, rules, confirmed=confirmed)
+    found = best_of_each(course, usable, rules, confirmed=confirmed)
     beyond = results.excluded_rows(
         course.assessments[~usable], "responses", "after progression, new therapy or second infusion"
     )
     shown = course.assessments[["subject_id", "day", "response", "mrd"]].fillna({"mrd": ""})
     return BestResponseResult(
-        subjects=best,
-        summary=_best_rates(course, best, by, rules),
+        subjects=found,
+        summary=_best_rates(course, found, by, rules),
         excluded=results.concat([course.excluded, beyond], results.EXCLUDED_COLUMNS),
         rules=rules,
         population=derive.population(course.subjects),
@@ -397,7 +325,7 @@ def objective_response(
             cells += _visit_cells(course, visit, strategy, rows, assessed, by)
     usable = course.usable("failure")
     for name in ("BOR", "CBOR"):
-        cells += _best_cells(course, name, _best(course, usable, rules, confirmed=name == "CBOR"), by)
+        cells += _best_cells(course, name, best_of_each(course, usable, rules, confirmed=name == "CBOR"), by)
     return ResponseResult(
         subjects=pd.concat(tables, ignore_index=True),
         summary=_rates(cells, rules),
@@ -405,6 +333,102 @@ def objective_response(
         rules=rules,
         population=derive.population(course.subjects),
     )
+
+
+def waterfall(
+    findings: pd.DataFrame, best: BestResponseResult, *, measure: str = "burden", unit: str = ""
+) -> WaterfallResult:
+    """Best percent change of the tumour burden of each subject: marrow blasts, or the sum of products.
+
+    Parameters
+    ----------
+    findings : DataFrame
+        One row per measurement: subject_id, day (days since infusion), value (in `unit`). The study tables
+        hold categories, no measurements, so these come from the sponsor's own table.
+    best : BestResponseResult
+        Whose subjects count, their best response, and what ended the sequence of their assessments.
+    measure, unit : str
+        What was measured, in which unit; a unit that begins with ``%`` holds values to 0-100.
+
+    Returns
+    -------
+    WaterfallResult
+
+    Raises
+    ------
+    DataError
+        For a value that is no number, negative, infinite or a percentage above 100, every one at once.
+
+    Notes
+    -----
+    Baseline is the last measurement with day <= 0 (of one day the highest); the best is the lowest after it,
+    up to progression, new therapy or second infusion (that day counts).
+
+    Examples
+    --------
+    >>> responses = pd.DataFrame({"subject_id": ["1"], "day": [28], "overall_response": ["PR"]})
+    >>> best = best_overall(responses, pd.DataFrame({"subject_id": ["1"]}))
+    >>> spd = pd.DataFrame({"subject_id": "1", "day": [-5, 28, 60], "value": [20.0, 8.0, 11.0]})
+    >>> waterfall(spd, best, unit="cm2").subjects["best_percent_change"].tolist()
+    [-60.0]
+    """
+    words = best.subjects.set_index("subject_id")["best_response"]
+    rows = burden.measured(findings, percent=unit.startswith("%"))
+    why = burden.set_aside(rows, words.index, burden.end_of(words.index, best.events))
+    table, reasons = burden.best_change(rows[why == ""], words)
+    changes = table["best_percent_change"].dropna().to_numpy(dtype=float)
+    line = summaries.describe(changes)
+    summary = pd.DataFrame([{"group": derive.ALL, "n": line.n, "median": line.median, "min": line.min,
+                             "max": line.max, "note": "" if line.n else "nobody with a change"}])  # fmt: skip
+    return WaterfallResult(
+        subjects=table, summary=summary, rules=best.rules, population=best.population, measure=measure,
+        unit=unit or "unit not stated", reasons=reasons,
+        excluded=results.excluded_rows(rows[why != ""], "findings", pd.Series(why, index=rows.index)),
+    )  # fmt: skip
+
+
+def relapses(
+    responses: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    rules: ResponseRules = DEFAULT_RULES,
+) -> pd.DataFrame:
+    """Who lost response or never had one, when, and with which CD7 status: what `pd.escape` reads.
+
+    Parameters
+    ----------
+    responses : DataFrame or sequence of ResponseAssessment
+        As in `at_visit`, with `relapse_cd7` (POS, NEG) where it was looked for.
+    subjects, events, rules
+        As in `at_visit`.
+
+    Returns
+    -------
+    DataFrame
+        One row per infused subject: subject_id, kind (`RELAPSE` after a response, `PROGRESSION` without one,
+        `NO_RESPONSE` without either, empty: none of them and `note` says how far that is known), day (of the
+        relapse or progression on this treatment, else of the last assessment), first_response_day,
+        relapse_cd7 (`POS`, `NEG` or empty) and relapse_cd7_day (the first record of it on or after that day,
+        before any other therapy), hsct_day, second_infusion_day, new_therapy_day, death_day, last_day (of
+        follow-up); days since infusion.
+
+    Raises
+    ------
+    DataError
+        For an unknown response category or an assessment after death.
+
+    Examples
+    --------
+    >>> responses = pd.DataFrame({"subject_id": "1", "day": [28, 90], "overall_response": ["CR", "RELAPSE"],
+    ...                           "relapse_cd7": [None, "NEG"]})
+    >>> table = relapses(responses, pd.DataFrame({"subject_id": ["1"]}))
+    >>> table[["kind", "day", "relapse_cd7"]].values.tolist()
+    [['RELAPSE', 90.0, 'NEG']]
+    """
+    course = courses.course(responses, subjects, events)
+    best = best_of_each(course, course.usable("failure"), rules, confirmed=False)
+    return lane_rows.relapses(course, best.set_index("subject_id")["first_response_day"])
 
 
 def compare(x1: int, n1: int, x2: int, n2: int, *, conf_level: float = 0.95) -> pd.DataFrame:
@@ -513,29 +537,25 @@ def _reasons(
     new, second = days["NEW_THERAPY"], days["SECOND_INFUSION"]
     switches = np.zeros(len(days), dtype=bool) if nothing_ends else (np.fmin(new, second) <= end).to_numpy()
     second_first = ~(new <= second).to_numpy() & second.notna().to_numpy()
-    carried = _dated("carried forward from before HSCT on day ", days["HSCT"])
+    carried = courses.dated("carried forward from before HSCT on day ", days["HSCT"])
     reasons = [
         ("NOT_INFUSED", ~course.infused, "not infused"),
         ("OBS", chosen["day"].notna(), np.where(chosen["carried"], carried, "")),
         ("PRIOR_PD", (days["PROGRESSION"] <= end) & (not nothing_ends),
-         _dated("progression on day ", days["PROGRESSION"])),
-        ("SECOND_INFUSION", switches & second_first, _dated("second infusion on day ", second)),
-        ("NEW_THERAPY", switches, _dated("new therapy on day ", new)),
-        ("DEATH", days["DEATH"] <= end, _dated("died on day ", days["DEATH"])),
-        ("SCT", chosen["hsct"] <= end, _dated("HSCT on day ", chosen["hsct"])),
+         courses.dated("progression on day ", days["PROGRESSION"])),
+        ("SECOND_INFUSION", switches & second_first, courses.dated("second infusion on day ", second)),
+        ("NEW_THERAPY", switches, courses.dated("new therapy on day ", new)),
+        ("DEATH", days["DEATH"] <= end, courses.dated("died on day ", days["DEATH"])),
+        ("SCT", chosen["hsct"] <= end, courses.dated("HSCT on day ", chosen["hsct"])),
         ("NE", not_evaluable, "assessment in the window not evaluable"),
-        ("WITHDRAWN", days["WITHDRAWAL"] <= end, _dated("withdrawn on day ", days["WITHDRAWAL"])),
-        ("NOT_REACHED", cutoff < end, _dated("window still open at the data cut-off, day ", cutoff)),
+        ("WITHDRAWN", days["WITHDRAWAL"] <= end, courses.dated("withdrawn on day ", days["WITHDRAWAL"])),
+        ("NOT_REACHED", cutoff < end, courses.dated("window still open at the data cut-off, day ", cutoff)),
     ]  # fmt: skip
     conditions = [np.asarray(condition, dtype=bool) for _, condition, _ in reasons]
     words = [np.full(len(days), reason, dtype=object) for reason, _, _ in reasons]
     notes = [np.full(len(days), note, dtype=object) for _, _, note in reasons]
     missed = "no assessment in the window"
     return np.select(conditions, words, "MISSED"), np.select(conditions, notes, missed)
-
-
-def _dated(words: str, day: pd.Series) -> npt.NDArray[np.object_]:
-    return np.array([f"{words}{value:g}" for value in day], dtype=object)
 
 
 def _bracketed(evaluable: pd.DataFrame, window: Window, rules: ResponseRules, index: pd.Index) -> Flags:
@@ -547,85 +567,6 @@ def _bracketed(evaluable: pd.DataFrame, window: Window, rules: ResponseRules, in
     return np.asarray(both[0] & both[1], dtype=bool)
 
 
-# ------------------------------------------------------------------------ best overall response
-
-
-def _best(course: Course, usable: Flags, rules: ResponseRules, *, confirmed: bool) -> pd.DataFrame:
-    """Best response of each subject, and the days of the first responses."""
-    sequence, index = course.assessments[usable].reset_index(drop=True), course.days.index
-    holds = _confirmed(sequence, rules)
-    word = sequence["response"]
-    if confirmed:
-        word = word.mask((sequence["rank"] < RANK["SD"]) & ~holds, "SD")
-    word = word.mask((word == "SD") & (sequence["day"] < rules.sd_min_days), "NE")
-    graded = sequence.assign(best_response=word, best_rank=word.map(RANK).astype("float64"))
-    best = (
-        graded.sort_values(["subject_id", "best_rank", "day"], kind="stable")
-        .drop_duplicates("subject_id")
-        .set_index("subject_id")[["best_response", "day"]]
-        .reindex(index)
-    )
-    best["best_response"] = best["best_response"].where(best["day"].notna(), "MISSING")
-    best["best_response"] = best["best_response"].where(course.infused, "NOT_INFUSED")
-    responds = best["best_response"].isin(rules.responder).astype("float64").where(course.infused)
-    responses = sequence["response"].isin(rules.responder)
-    mrd_negative = sequence["response"].isin(_COMPLETE) & (sequence["mrd"] == "NEG")
-    best = best.assign(
-        responder=responds,
-        first_response_day=_first_day(sequence[responses], index),
-        first_confirmed_response_day=_first_day(sequence[responses & holds], index),
-        first_mrd_negative_cr_day=_first_day(sequence[mrd_negative], index),
-        note=_best_note(best, sequence),
-    )
-    return best.reset_index()
-
-
-def _first_day(sequence: pd.DataFrame, index: pd.Index) -> pd.Series:
-    return sequence.groupby("subject_id")["day"].min().reindex(index)
-
-
-def _best_note(best: pd.DataFrame, sequence: pd.DataFrame) -> npt.NDArray[np.object_]:
-    """Why there is nothing, or what a reviewer should look at."""
-    better = sequence[sequence["rank"] < RANK["PR"]].groupby("subject_id")["day"].min()
-    falls = sequence[(sequence["response"] == "PR") & (sequence["day"] > sequence["subject_id"].map(better))]
-    day = _first_day(falls, best.index)
-    conditions = [best["best_response"] == "NOT_INFUSED", best["best_response"] == "MISSING", day.notna()]
-    check = _dated("PR after a complete response, check for progression: day ", day)
-    notes = [np.full(len(best), "not infused", dtype=object),
-             np.full(len(best), "no usable assessment", dtype=object), check]  # fmt: skip
-    return np.select([condition.to_numpy() for condition in conditions], notes, "")
-
-
-def _confirmed(sequence: pd.DataFrame, rules: ResponseRules) -> pd.Series:
-    """Whether each assessment is a response that a later one confirms.
-
-    The first later assessment at least as good, `confirm_days` or more later, confirms, if the
-    stretch up to it holds nothing worse but NE (at most `max_ne`) and, after PR, one SD if accepted.
-    """
-    first = sequence.loc[sequence["rank"] < RANK["SD"], ["subject_id", "day", "rank"]]
-    first = first.rename(columns={"day": "from_day", "rank": "from_rank"}).assign(at=first.index)
-    later = first.merge(sequence[["subject_id", "day", "rank", "response"]], on="subject_id")
-    later = later[later["day"] > later["from_day"]].sort_values(["at", "day"])
-    as_good = later["rank"] <= later["from_rank"]
-    late_enough = later["day"] >= later["from_day"] + rules.confirm_days
-    until = later[as_good & late_enough].groupby("at")["day"].min()
-    stretch = later[later["day"] <= later["at"].map(until)]
-    partial = stretch["from_rank"] == RANK["PR"]
-    stable = partial & (stretch["response"] == "SD")
-    missing = stretch["response"] == "NE"
-    worse = (stretch["rank"] > stretch["from_rank"]) & ~stable & ~missing
-    # A PR after a better response is a loss, not a confirmation.
-    best_day = stretch["day"].where(stretch["rank"] < RANK["PR"]).groupby(stretch["at"]).transform("min")
-    lost = partial & (stretch["rank"] == RANK["PR"]) & (stretch["day"] > best_day)
-    broken = pd.DataFrame({"worse": worse | lost, "missing": missing, "stable": stable}).groupby(
-        stretch["at"]
-    )
-    counts = broken.sum().reindex(until.index)
-    holds = (counts["worse"] == 0) & (counts["missing"] <= rules.max_ne)
-    holds &= counts["stable"] <= int(rules.accept_sd)
-    return pd.Series(sequence.index.isin(holds.index[holds]), index=sequence.index)
-
-
 # ---------------------------------------------------------------------------------------- rates
 
 
@@ -633,15 +574,7 @@ def _visit_cells(
     course: Course, visit: str, strategy: str, rows: pd.DataFrame, assessed: Flags, by: str | None
 ) -> list[dict[str, object]]:
     """Counts of one visit and strategy, by population and group."""
-    reason, evaluable = rows["reason"].to_numpy(), rows["evaluable"].to_numpy() == 1
-    members = dict(
-        zip(
-            POPULATIONS,
-            (np.ones(len(rows), dtype=bool), course.infused, course.infused & (reason != "NOT_REACHED"),
-             evaluable, evaluable | (reason == "DEATH")),
-            strict=True,
-        )
-    )  # fmt: skip
+    members = members_of(rows)
     return _cells(
         course,
         {"visit": visit, "strategy": strategy},

@@ -122,6 +122,55 @@ def test_the_order_of_the_rows_does_not_matter(trial, random):
     pd.testing.assert_frame_equal(once.summary, again.summary)
 
 
+@given(TRIALS, st.randoms(use_true_random=False))
+@settings(max_examples=10, deadline=None)
+def test_the_order_of_the_subjects_does_not_matter(trial, random):
+    seen, subjects, events = tables(trial)
+    subjects = subjects.assign(dose_level=[1 + number % 2 for number in range(len(subjects))])
+    shuffled = subjects.iloc[random.sample(range(len(subjects)), len(subjects))].reset_index(drop=True)
+    key = ["visit", "strategy", "subject_id"]
+    once, again = (response.objective_response(seen, people, events) for people in (subjects, shuffled))
+    pd.testing.assert_frame_equal(once.summary, again.summary)
+    one, other = (result.subjects.sort_values(key, ignore_index=True) for result in (once, again))
+    pd.testing.assert_frame_equal(one, other)
+
+
+@given(TRIALS, st.integers(1, 100), st.sampled_from(twin.ORDER))
+@settings(max_examples=25, deadline=None)
+def test_a_response_after_progression_changes_nothing(trial, later, word):
+    seen, subjects, events = tables(trial)
+    strategies = tuple(name for name in response.STRATEGIES if name != "treatment-policy")
+    rules = ResponseRules(strategies=strategies)
+    once = response.objective_response(seen, subjects, events, rules=rules)
+    table = response.relapses(seen, subjects, events)
+    gone = table[table["kind"].isin(["RELAPSE", "PROGRESSION"])]
+    more = pd.DataFrame(
+        {"subject_id": gone["subject_id"], "day": gone["day"] + later, "overall_response": word}
+    )
+    dead = more["subject_id"].map(gone.set_index("subject_id")["death_day"])
+    more = more[~(more["day"] > dead)]
+    with_more = pd.concat([seen, more], ignore_index=True) if len(more) else seen
+    again = response.objective_response(with_more, subjects, events, rules=rules)
+    pd.testing.assert_frame_equal(once.subjects, again.subjects)
+    best, best_again = (response.best_overall(rows, subjects, events).subjects for rows in (seen, with_more))
+    pd.testing.assert_frame_equal(best, best_again)
+    rates = [result.summary.drop(columns="n_not_evaluable") for result in (once, again)]
+    pd.testing.assert_frame_equal(*rates)
+
+
+@given(TRIALS)
+@settings(max_examples=20, deadline=None)
+def test_lanes_follow_each_other_without_overlap(trial):
+    result = response.best_overall(*tables(trial))
+    lanes = result.lanes()
+    assert (lanes["end_day"] >= lanes["start_day"]).all()
+    for _, mine in lanes.groupby("subject_id"):
+        assert (mine["start_day"].to_numpy()[1:] == mine["end_day"].to_numpy()[:-1]).all()
+        assert mine["ongoing"].sum() <= 1
+        assert not mine["ongoing"].iloc[:-1].any()
+    assert len(lanes) == (result.assessments["response"] != "ND").sum()
+
+
 @given(TRIALS)
 @settings(max_examples=10, deadline=None)
 def test_the_populations_are_nested_and_the_long_form_keeps_its_shape(trial):

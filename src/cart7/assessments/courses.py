@@ -28,6 +28,8 @@ RANK: dict[str, int] = dict(zip(CATEGORIES, (1, 2, 3, 4, 5, 6, 6, 7, 7, 8, 9), s
 
 LAST_EVALUABLE = RANK["PD"]
 
+_FINDINGS = ("mrd", "relapse_cd7")
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Course:
@@ -43,7 +45,7 @@ class Course:
         By subject_id in the same order: first day of each event (days since infusion, up to the data
         cut-off), `PROGRESSION` on this treatment, and `DATA_CUTOFF`.
     assessments : DataFrame
-        row, subject_id, day, response, rank, mrd: one per subject and day, in that order.
+        row, subject_id, day, response, rank, mrd, relapse_cd7: one per subject and day, in that order.
     excluded : DataFrame
         Rows of responses and events that were set aside, with the reason.
     """
@@ -125,13 +127,17 @@ def course(responses: Table, subjects: Table, events: Table | None = None) -> Co
     return Course(subjects=who, infused=infused, days=days, assessments=seen, excluded=excluded)
 
 
+def dated(words: str, day: pd.Series) -> npt.NDArray[np.object_]:
+    """The words with the day of each subject."""
+    return np.array([f"{words}{value:g}" for value in day], dtype=object)
+
+
 def _assessments(
     responses: Table, who: pd.DataFrame, infused: Flags, cutoff: pd.Series, *, death: pd.Series
 ) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """One assessment per subject and day after infusion, and the rows that were set aside."""
-    frame = records.to_frame(responses, "responses", needs=("overall_response",), fill=("mrd",))
-    frame = frame.astype(dict.fromkeys(("subject_id", "overall_response", "mrd"), object))
-    _refuse_unknown(frame)
+    frame = records.to_frame(responses, "responses", needs=("overall_response",), fill=_FINDINGS)
+    frame = frame.astype(dict.fromkeys(("subject_id", "overall_response", *_FINDINGS), object))
     given = frame
     frame = _in_days(frame, who, "responses", date="assessment_date")
     frame["response"] = frame["overall_response"]
@@ -139,9 +145,11 @@ def _assessments(
     why = why.mask((why == "") & frame["response"].isna(), "no response given")
     why = why.mask((why == "") & (frame["day"] <= 0), "not after the infusion day")
     kept = frame[why == ""].copy()
-    _refuse_after_death(given, kept, death)
+    problems = _unknown(given) + _after_death(given, kept, death)
+    if problems:
+        raise DataError(problems)
     kept["rank"] = kept["response"].map(RANK).astype("float64")
-    ordered = kept.loc[_worst_first(kept), ["row", "subject_id", "day", "response", "rank", "mrd"]]
+    ordered = kept.loc[_worst_first(kept), ["row", "subject_id", "day", "response", "rank", *_FINDINGS]]
     again = ordered.duplicated(["subject_id", "day"])
     unused = [
         results.excluded_rows(frame[why != ""], "responses", why),
@@ -153,7 +161,8 @@ def _assessments(
 def _worst_first(kept: pd.DataFrame) -> pd.Index:
     """Rows by subject and day, and on one day the one that counts first.
 
-    The worst evaluable category, then NE before ND; of equal ones MRD POS before unknown before NEG.
+    The worst evaluable category, then NE before ND; of equal ones MRD POS before unknown before NEG, and
+    CD7-negative relapse cells before positive ones.
     """
     place = kept["response"].map({word: number for number, word in enumerate(CATEGORIES)})
     evaluable = kept["rank"] <= LAST_EVALUABLE
@@ -161,6 +170,7 @@ def _worst_first(kept: pd.DataFrame) -> pd.Index:
         evaluable=~evaluable,
         place=place.where(~evaluable, -place).astype("float64"),
         mrd=kept["mrd"].map({"POS": 0.0, "NEG": 2.0}).astype("float64").fillna(1.0),
+        cd7=kept["relapse_cd7"].map({"NEG": 0.0, "POS": 1.0}).astype("float64").fillna(2.0),
     )
     return order.sort_values(list(order.columns), kind="stable").index
 
@@ -203,30 +213,27 @@ def _set_aside(frame: pd.DataFrame, who: pd.DataFrame, infused: Flags, cutoff: p
     return pd.Series(why, index=frame.index, dtype=object)
 
 
-def _refuse_unknown(frame: pd.DataFrame) -> None:
+def _unknown(frame: pd.DataFrame) -> list[Problem]:
+    """Every category that is none."""
     unknown = frame[frame["overall_response"].notna() & ~frame["overall_response"].isin(CATEGORIES)]
-    if len(unknown):
-        words = f"a response is one of {', '.join(CATEGORIES)}"
-        raise DataError(_problems(unknown, "overall_response", "RESPONSE-CATEGORY", words))
+    words = f"a response is one of {', '.join(CATEGORIES)}"
+    return _problems(unknown, "overall_response", "RESPONSE-CATEGORY", words)
 
 
-def _refuse_after_death(given: pd.DataFrame, kept: pd.DataFrame, death: pd.Series) -> None:
-    """Name every assessment after the day of death where it stands: its day, or else its date."""
-    day_of_death = kept["subject_id"].map(death)
-    late = kept[kept["day"] > day_of_death]
+def _after_death(given: pd.DataFrame, kept: pd.DataFrame, death: pd.Series) -> list[Problem]:
+    """Every assessment after the day of death, named where it stands: its day, or else its date."""
+    late = kept[kept["day"] > kept["subject_id"].map(death)]
     if late.empty:
-        return
+        return []
     by_day = given["day"].reindex(late.index).notna() if "day" in given.columns else late["day"].isna()
     parts = {"day": late[by_day], "assessment_date": late[~by_day]}
     words = "a response was assessed after the day of death"
-    raise DataError(
-        [
-            problem
-            for column, part in parts.items()
-            if len(part)
-            for problem in _problems(part, column, "RESPONSE-AFTER-DEATH", words)
-        ]
-    )
+    return [
+        problem
+        for column, part in parts.items()
+        if len(part)
+        for problem in _problems(part, column, "RESPONSE-AFTER-DEATH", words)
+    ]
 
 
 def _problems(frame: pd.DataFrame, column: str, rule: str, message: str) -> list[Problem]:

@@ -8,7 +8,7 @@ result and an optional Axes, and returns the Axes it drew on, or the Figure when
 from cart7.report.figures_dose import cell_dose, dose_profile
 from cart7.report.figures_exposure import exposure_against_dose, exposure_by_group, exposure_by_outcome
 from cart7.report.figures_kinetics import curve_fits, kinetics_spaghetti, pd_over_time
-from cart7.report.figures_response import response_rates, swimmer
+from cart7.report.figures_response import response_rates, swimmer, waterfall
 from cart7.report.figures_safety import ae_by_grade, ae_overview, ae_rates, aesi_map, dlt_rates
 from cart7.report.figures_survival import cumulative_incidence, endpoint_curves, kaplan_meier
 from cart7.report.figures_visits import ada_course, ada_rates, geometric_mean_course, persistence_bars
@@ -45,4 +45,5 @@ __all__ = [
     "response_courses",
     "response_rates",
     "swimmer",
+    "waterfall",
 ]

@@ -1,6 +1,6 @@
-"""Figures of response: the course of every subject (swimmer) and response rates by visit and strategy.
+"""Figures of response: courses (swimmer), best change of burden (waterfall), rates by visit and strategy.
 
-Here: drawing of assessments, events and rates that a result holds. Not here: any rate.
+Here: drawing of lanes, events, changes and rates that a result holds. Not here: any rate.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,6 +19,7 @@ from cart7.report.canvas import (
     day_axis,
     group_name,
     in_house_style,
+    legend_above,
     nothing_to_draw,
     ordered,
     percent_axis,
@@ -30,7 +31,9 @@ RESPONSE_COLOURS = {
     "CR": "#1B7837", "CRh": "#4DA35F", "CRi": "#7FBF7B", "MLFS": "#A9D8A3", "PR": "#BFE3F5",
     "SD": "#F2E3A0", "NR": "#E8C27A", "PD": "#D6604D", "RELAPSE": "#D6604D", "NE": "#E6E6E6",
 }  # fmt: skip
+NOT_KNOWN = "#E6E6E6"
 NOT_ASSESSED = "#F1F1F1"
+NO_LANES = pd.DataFrame({"subject_id": [], "response": [], "start_day": [], "end_day": []})
 EVENT_MARKS = {
     "HSCT": ("HSCT", "D", "#2C3E8C", True),
     "SECOND_INFUSION": ("second infusion", "P", "#2C3E8C", True),
@@ -50,8 +53,8 @@ def swimmer(
     Parameters
     ----------
     result : BestResponseResult or None
-        Its `.assessments`: subject_id, day, response; and, without `course`, its `.events`:
-        subject_id, event, day.
+        Its `.lanes()`, the intervals between assessments; and, without `course`, its `.events`: subject_id,
+        event, day.
     ax : Axes, optional
         Where to draw; a new figure by default.
     course : DataFrame, optional
@@ -64,49 +67,39 @@ def swimmer(
     -------
     Axes
     """
-    assessments = _assessments(result)
-    course = _course(result, assessments) if course is None else course
+    course = _course(result) if course is None else course
+    lanes = NO_LANES if result is None else result.lanes(course)
     levels = ordered(course["group"].astype(str))
     course = course.assign(
         _level=[levels.index(str(level)) for level in course["group"]],
         subject_id=course["subject_id"].astype(str),
     ).sort_values(["_level", "subject_id"], kind="stable")
-    lanes = len(course)
+    n = len(course)
     if ax is None:
-        ax = blank(7.4, 1.25 + 0.27 * max(lanes, 2), left=1.15, right=0.2, top=0.72, bottom=0.5)
-    if not lanes:
+        ax = blank(7.4, 1.25 + 0.27 * max(n, 2), left=1.15, right=0.2, top=0.72, bottom=0.5)
+    if not n:
         return nothing_to_draw(ax, "nobody infused")
     for place, row in enumerate(course.to_dict("records")):
-        _lane(ax, place, row, assessments[assessments["subject_id"] == row["subject_id"]])
-    ends = [course["end_day"], *(course[name] for name in EVENT_MARKS if name in course.columns)]
+        _lane(ax, place, row, lanes[lanes["subject_id"] == row["subject_id"]])
+    ends = [
+        course["end_day"],
+        lanes["end_day"],
+        *(course[name] for name in EVENT_MARKS if name in course.columns),
+    ]
     day_axis(ax, float(pd.concat(ends).max()) * 1.03)
     _lane_names(ax, course, by)
-    _swimmer_legend(ax, assessments, course)
+    _swimmer_legend(ax, lanes, course)
     return ax
 
 
-def _assessments(result: Any) -> pd.DataFrame:
-    empty = pd.DataFrame({"subject_id": [], "day": [], "response": []})
-    rows = getattr(result, "assessments", None)
-    rows = (
-        empty if rows is None else rows[["subject_id", "day", "response"]].dropna(subset=["day", "response"])
-    )
-    rows = rows.assign(subject_id=rows["subject_id"].astype(str), response=rows["response"].astype(str))
-    return rows[~rows["response"].isin(["", "ND"])].sort_values(["subject_id", "day"], kind="stable")
-
-
-def _course(result: Any, assessments: pd.DataFrame) -> pd.DataFrame:
+def _course(result: Any) -> pd.DataFrame:
     """The course of each subject from the result's own events, when nobody hands one over."""
     names = list(dict.fromkeys(str(name) for name in result.subjects["subject_id"]))
+    first = result.events.groupby(["subject_id", "event"])["day"].min()
     course = pd.DataFrame({"subject_id": names, "group": ALL})
-    events = getattr(result, "events", None)
-    events = pd.DataFrame({"subject_id": [], "event": [], "day": []}) if events is None else events
-    first = (
-        events.groupby(["subject_id", "event"])["day"].min() if len(events) else pd.Series(dtype="float64")
-    )
     for name in (*EVENT_MARKS, "LAST_CONTACT", "DATA_CUTOFF"):
         course[name] = [float(first.get((subject, name), np.nan)) for subject in names]
-    last = assessments.groupby("subject_id")["day"].max().reindex(names).to_numpy(dtype=float)
+    last = result.assessments.groupby("subject_id")["day"].max().reindex(names).to_numpy(dtype=float)
     end = course["DEATH"].fillna(course["LAST_CONTACT"]).fillna(course["DATA_CUTOFF"])
     dead = course["DEATH"].notna()
     return course.assign(
@@ -116,19 +109,18 @@ def _course(result: Any, assessments: pd.DataFrame) -> pd.DataFrame:
 
 
 def _lane(ax: Any, place: int, row: dict[Any, Any], rows: pd.DataFrame) -> None:
-    end = float(row["end_day"]) if pd.notna(row["end_day"]) else 0.0
-    days, words = rows["day"].tolist(), rows["response"].tolist()
-    end = max([end, *days])
+    end = np.nanmax([0.0, row["end_day"], *rows["end_day"]])
     ax.barh(place, end, height=0.56, color=NOT_ASSESSED, edgecolor=QUIET, linewidth=0.4)
-    for start, stop, word in zip(days, [*days, end][1:], words, strict=True):
+    for lane in rows.to_dict("records"):
         ax.barh(
             place,
-            stop - start,
-            left=start,
+            lane["end_day"] - lane["start_day"],
+            left=lane["start_day"],
             height=0.56,
-            color=RESPONSE_COLOURS.get(word, "#E6E6E6"),
+            color=RESPONSE_COLOURS.get(lane["response"], NOT_KNOWN),
             linewidth=0,
         )
+    days = rows["start_day"].tolist()
     ax.plot(days, [place] * len(days), linestyle="", marker="|", markersize=5, color=INK, markeredgewidth=0.7)
     for name, (_, marker, colour, filled) in EVENT_MARKS.items():
         if name in row and pd.notna(row[name]):
@@ -157,11 +149,11 @@ def _lane_names(ax: Any, course: pd.DataFrame, by: str | None) -> None:
                         fontweight="bold")  # fmt: skip
 
 
-def _swimmer_legend(ax: Any, assessments: pd.DataFrame, course: pd.DataFrame) -> None:
+def _swimmer_legend(ax: Any, lanes: pd.DataFrame, course: pd.DataFrame) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    found = set(assessments["response"])
+    found = set(lanes["response"])
     handles: list[Any] = [
         Patch(facecolor=colour, edgecolor=QUIET, linewidth=0.4, label=word)
         for word, colour in RESPONSE_COLOURS.items()
@@ -240,3 +232,78 @@ def response_rates(
     ax.annotate("responders/n", (1.03, 1.0), xycoords="axes fraction", xytext=(0, 6),
                 textcoords="offset points", fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
     return ax
+
+
+@in_house_style
+def waterfall(result: Any, ax: Any = None, *, lines: Sequence[float] = (), cut: float = 100.0) -> Any:
+    """Waterfall plot: best percent change of the tumour burden of each subject, by best response.
+
+    Parameters
+    ----------
+    result : WaterfallResult
+        Its `.subjects`: subject_id, best_percent_change, best_response; and `.measure`.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    lines : sequence of float
+        Changes to mark (in percent), for instance -50.
+    cut : float
+        Taller bars end here and carry their number.
+
+    Returns
+    -------
+    Axes
+    """
+    rows = result.subjects.assign(subject_id=result.subjects["subject_id"].astype(str))
+    known = rows[rows["best_percent_change"].notna()]
+    known = known.sort_values(["best_percent_change", "subject_id"], ascending=[False, True], kind="stable")
+    if ax is None:
+        width = 1.9 + 0.42 * max(len(known), 8)
+        ax = blank(min(width, 12.0), 3.3, left=0.9, right=0.2, top=0.35, bottom=0.8)
+    if known.empty:
+        return nothing_to_draw(ax, "nobody with a change from baseline")
+    change = known["best_percent_change"].to_numpy(dtype=float)
+    colours = [RESPONSE_COLOURS.get(word, NOT_KNOWN) for word in known["best_response"]]
+    place = np.arange(len(known))
+    ax.bar(place, np.minimum(change, cut), width=0.74, color=colours, edgecolor=QUIET, linewidth=0.5)
+    for at in np.flatnonzero(change > cut):
+        ax.plot([at - 0.38, at + 0.38], [0.88 * cut, 0.93 * cut], color="white", linewidth=2.6)
+        ax.annotate(f"+{change[at]:.0f}", (at, cut), xytext=(0, 2), textcoords="offset points", ha="center",
+                    fontsize=8)  # fmt: skip
+    # No change has no bar: a line of its own, so that it is not taken for a missing subject.
+    ax.plot(place[change == 0], 0 * place[change == 0], linestyle="", marker="_", markersize=9, color=INK)
+    for line in lines:
+        ax.axhline(line, color=QUIET, linewidth=0.8, linestyle=(0, (1, 2)))
+    _waterfall_axes(ax, known, rows[rows["best_percent_change"].isna()], result.measure, cut)
+    return ax
+
+
+def _waterfall_axes(ax: Any, known: pd.DataFrame, absent: pd.DataFrame, measure: str, cut: float) -> None:
+    from matplotlib.patches import Patch
+
+    labels = short_ids(sorted({*known["subject_id"], *absent["subject_id"]}))
+    top = cut if (known["best_percent_change"] > 0).any() else 0.0
+    ax.set_ylim(-104, 1.1 * top + 4)
+    ticks = [tick for tick in (-100, -50, 0, 50, 100) if tick <= top] + [cut] * (cut > 100)
+    ax.set_yticks(ticks, [f"{tick:+g}".replace("-", "\u2212") if tick else "0" for tick in ticks])
+    ax.set_ylabel(f"Best change of {measure} (%)")
+    ax.grid(axis="y", color=GRID, linewidth=0.5)
+    ax.set_axisbelow(True)
+    ax.axhline(0, color=INK, linewidth=0.8)
+    ax.set_xlim(-0.7, len(known) - 0.3)
+    names = [labels[name] for name in known["subject_id"]]
+    steep = sum(len(name) for name in names) > 8 * len(names)
+    ax.set_xticks(range(len(names)), names, rotation=90 if steep else 0)
+    ax.tick_params(axis="x", length=0)
+    ax.set_xlabel("Subject", labelpad=2)
+    if len(absent):
+        words = ", ".join(labels[name] for name in absent["subject_id"])
+        shown = words if len(words) <= 60 else f"{len(absent)} subjects"
+        down = -48 if steep else -34
+        ax.annotate(f"No change known: {shown}", (0, 0), xycoords="axes fraction", xytext=(0, down),
+                    textcoords="offset points", fontsize=8, color=QUIET, annotation_clip=False)  # fmt: skip
+    found = set(known["best_response"])
+    handles = [Patch(facecolor=colour, edgecolor=QUIET, linewidth=0.5, label=word)
+               for word, colour in RESPONSE_COLOURS.items() if word in found]  # fmt: skip
+    if found - set(RESPONSE_COLOURS):
+        handles.append(Patch(facecolor=NOT_KNOWN, edgecolor=QUIET, linewidth=0.5, label="not assessed"))
+    legend_above(ax, handles, columns=len(handles))

@@ -308,6 +308,7 @@ def _response(analysis: Any, groups: Groups) -> Blocks:
             draw=lambda: figures.response_rates(analysis.response, names=STRATEGIES),
         )  # fmt: skip
         yield tables_efficacy.response_denominators(analysis.response)
+        yield from tables_efficacy.response_members(analysis.response, groups)
         yield tables_efficacy.response_changes(analysis.response, groups)
     if analysis.best_response is not None:
         yield tables_efficacy.best_response(analysis.best_response, groups)

@@ -103,6 +103,60 @@ def response_denominators(result: Any) -> Table:
     )  # fmt: skip
 
 
+def response_members(result: Any, groups: Groups) -> list[Table]:
+    """A table per visit: each subject, in which denominators, and why not in the others."""
+    members = result.members()
+    visits = list(dict.fromkeys(members["visit"].astype(str)))
+    return [_members_at(members[members["visit"] == visit], visit, groups) for visit in visits]
+
+
+def _members_at(members: pd.DataFrame, visit: str, groups: Groups) -> Table:
+    """Under the first strategy in full; where another one differs, it is named with its reason."""
+    populations = [name for name in DENOMINATORS if name in members.columns]
+    first = str(members["strategy"].iloc[0]) if len(members) else ""
+    in_order = pd.DataFrame(_by_level(members, groups), columns=members.columns)
+    rows = []
+    for (subject,), found in per_key(in_order, ["subject_id"]).items():
+        own = next(row for row in found if str(row["strategy"]) == first)
+        level = groups.of_subject.get(str(subject))
+        flags = ("yes" if own[name] == 1 else "no" for name in populations)
+        cells = (str(subject), "\u2013" if level is None else groups.name(level), *flags, _verdict(own))
+        rows.append(Row(cells=(*cells, word(own["why"]), _otherwise(own, found, populations))))
+    counted = members[members["strategy"] == first]
+    totals = (number(float((counted[name] == 1).sum())) for name in (*populations, "responder"))
+    rows += [Row(cells=("How many", "", *totals, "", ""), kind="total")] * bool(rows)
+    return Table(
+        name=f"response-members-{visit.lower().replace(' ', '-')}",
+        title=f"Who is in which denominator at {visit}, and why",
+        columns=("Subject", "Level", *(DENOMINATORS[name] for name in populations), "Responder", "Because of",
+                 "Under other strategies"),
+        rows=tuple(rows), words=(1, *range(2, 5 + len(populations))), population="Enrolled subjects",
+        method=f"Columns under: {STRATEGIES.get(first, first).lower()}. Reached: the window had closed, or "
+        "the visit was decided, by the data cut-off. Evaluable: assessed in the window, or with what "
+        "counts as failure.",
+        empty="Nobody enrolled.",
+    )  # fmt: skip
+
+
+def _verdict(row: Mapping[Any, Any]) -> str:
+    return ("yes" if row["responder"] == 1 else "no") if known(row["responder"]) else "not counted"
+
+
+def _otherwise(own: Mapping[Any, Any], found: Sequence[Mapping[Any, Any]], populations: Sequence[str]) -> str:
+    """Strategies under which the subject moves, grouped by what they make of it."""
+    told: dict[str, list[str]] = {}
+    for row in found:
+        left = [DENOMINATORS[name].lower() for name in populations if own[name] == 1 and row[name] != 1]
+        joins = [DENOMINATORS[name].lower() for name in populations if own[name] != 1 and row[name] == 1]
+        moves = [*(f"not {name}" for name in left), *joins]
+        if _verdict(row) != _verdict(own):
+            moves.append("responder" if row["responder"] == 1 else "non-responder")
+        if moves:
+            words = f"{', '.join(moves)} ({word(row['why'])})"
+            told.setdefault(words, []).append(STRATEGIES.get(str(row["strategy"]), str(row["strategy"])))
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in told.items()) or "the same"
+
+
 def response_changes(result: Any, groups: Groups) -> Table:
     """Subjects whose responder status differs between strategies at a visit, and why."""
     subjects = result.subjects
