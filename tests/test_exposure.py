@@ -175,6 +175,17 @@ def test_below_the_limit_is_a_flag_a_zero_or_a_value_under_the_limit():
 BLQ_DAYS, BLQ_VALUES = [0.0, 2.0, 5.0, 8.0, 12.0, 20.0], [0.0, 0.0, 400.0, 0.0, 300.0, 0.0]
 
 
+def test_marks_of_samples_below_the_limit_may_be_padded_with_nan():
+    times = [[0, 7, 14, 21], [0, 7, 14, np.nan]]
+    values = [[0, 900, 300, 0], [0, 900, 300, np.nan]]
+    plain = nca(times, values, [[True, False, False, True], [True, False, False, False]])
+    for gap in (np.nan, None):
+        marks = np.array([[1, 0, 0, 1], [1, 0, 0, gap]], dtype=float if gap is not None else object)
+        padded = nca(times, values, marks)
+        assert padded.note.tolist() == plain.note.tolist()
+        assert padded.n_quantifiable.tolist() == plain.n_quantifiable.tolist() == [2, 2]
+
+
 @pytest.mark.parametrize(
     ("rules", "points"),
     [

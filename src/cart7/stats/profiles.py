@@ -161,9 +161,15 @@ def _rectangles(
     times, values = _rectangle("time", time), _rectangle("value", value)
     if times.shape != values.shape:
         raise ValueError(f"time and value must have one shape, got {times.shape} and {values.shape}")
-    below = np.broadcast_to(np.asarray(False if blq is None else blq, dtype=bool), times.shape)
+    below = np.broadcast_to(_marks(blq), times.shape)
     limit = np.broadcast_to(np.asarray(np.nan if lloq is None else lloq, dtype=np.float64), times.shape)
     return times, values, below, limit
+
+
+def _marks(blq: ArrayLike | None) -> Flags:
+    """Truth values; NaN, as padding has it, is none."""
+    marks = np.asarray(False if blq is None else blq)
+    return np.asarray(marks.astype(bool) & (marks == marks), dtype=bool)
 
 
 def _rectangle(name: str, values: ArrayLike) -> Floats:
