@@ -134,8 +134,16 @@ def test_test_and_limits_agree_and_hold_the_estimate(first, second, t, midp, lev
         null = 0.0 if parm == "difference" else 1.0
         if abs(found.p_value - (1 - level)) > 1e-9:
             assert (found.low > null or found.high < null) == (found.p_value < 1 - level)
-        if not np.isnan(found.estimate):
+        if not (midp or np.isnan(found.estimate)):
             assert found.low <= found.estimate <= found.high
+
+
+def test_a_limit_at_the_end_of_the_scale_is_exactly_there():
+    """All of group 1 alive and all of group 2 dead: the mid-p lower limit of the difference is -1."""
+    found = melded.melded_test(curve([12], [1]), curve([1, 5, 7], [1, 1, 1]), 7, midp=True)
+    assert (found.estimate, found.low) == (-1, -1)
+    nothing_known = melded.melded_test(curve([3], [0]), curve([3], [0]), 5)
+    assert (nothing_known.low, nothing_known.high) == (-1, 1)
 
 
 def test_a_mid_p_test_is_shorter_and_its_limits_lie_within():

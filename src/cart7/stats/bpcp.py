@@ -37,7 +37,7 @@ class BetaProductLimits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Product:
+class _Product:
     """U and L of each interval: the rates of -log U are the first `n_rates` of `rates`, L adds `n_next`."""
 
     rates: Floats  # of all events in turn; all differ
@@ -125,13 +125,44 @@ def quantile_limits(bands: BetaProductLimits, p: float) -> tuple[float, float]:
     return low, high if np.isfinite(high) else float("nan")
 
 
+def factors(steps: Curve, interval: int) -> tuple[Floats, float]:
+    """Of what U and L are made on one interval: rates of -log U, falling, and the rate that L adds.
+
+    Intervals count from 0, before the first time. Without rates U is 1; where L adds 0 (after the
+    last time) it is 0.
+
+    Examples
+    --------
+    >>> from cart7.stats.survival_curves import curve
+    >>> rates, following = factors(curve([4, 7, 9], [1, 0, 0]), 1)
+    >>> rates.tolist(), following
+    ([3.0], 2.0)
+    """
+    product = _product(steps)
+    return product.rates[: product.n_rates[interval]], float(product.n_next[interval])
+
+
+def shapes(steps: Curve, interval: int) -> tuple[Floats, Floats]:
+    """Shapes (a, b) of the betas with the mean and variance of U and of L on one interval.
+
+    Examples
+    --------
+    >>> from cart7.stats.survival_curves import curve
+    >>> of_u, of_l = shapes(curve([4, 7, 9], [1, 0, 0]), 1)
+    >>> [f"{shape:.1f}" for shape in of_u]
+    ['3.0', '1.0']
+    """
+    of_u, of_l = _moments(steps)
+    return of_u[:, interval], of_l[:, interval]
+
+
 def _limits(steps: Curve, alpha: float, *, midp: bool, exact: bool) -> tuple[Floats, Floats]:
     """Limits on every interval, each a quantile of U, of L or of their equal mixture.
 
     Where U is 1 or L is 0 the mixture has half its mass there: a limit is that value, or the
     quantile of the other part at twice the probability.
     """
-    product = beta_product(steps)
+    product = _product(steps)
     lower, upper = np.flatnonzero(product.n_next > 0), np.flatnonzero(product.n_rates > 0)
     low_at, of_l = np.full(lower.size, alpha / 2), np.ones(lower.size)
     high_at, of_u = np.full(upper.size, 1 - alpha / 2), np.ones(upper.size)
@@ -142,7 +173,7 @@ def _limits(steps: Curve, alpha: float, *, midp: bool, exact: bool) -> tuple[Flo
     which, target = np.concatenate([lower, upper]), np.concatenate([low_at, high_at])
     weight = np.concatenate([of_l, 1 - of_u])  # of L in the mixture
 
-    shapes_u, shapes_l = moments(steps)
+    shapes_u, shapes_l = _moments(steps)
     a, b = np.hstack([shapes_l[:, lower], shapes_u[:, upper]])
     found = betaincinv(a, b, target)
     if exact or midp:
@@ -153,34 +184,17 @@ def _limits(steps: Curve, alpha: float, *, midp: bool, exact: bool) -> tuple[Flo
     return low, high
 
 
-def beta_product(steps: Curve) -> Product:
-    """Of which rates U and L are made, for every interval between the times.
-
-    Examples
-    --------
-    >>> from cart7.stats.survival_curves import curve
-    >>> made_of = beta_product(curve([4, 7, 9], [1, 0, 0]))
-    >>> made_of.rates.tolist(), made_of.n_rates.tolist(), made_of.n_next.tolist()
-    ([3.0], [0, 1, 1, 1], [3, 2, 1, 0])
-    """
+def _product(steps: Curve) -> _Product:
     runs = [np.arange(n, n - d, -1.0) for n, d in zip(steps.n_risk, steps.n_event, strict=True)]
-    return Product(
+    return _Product(
         rates=np.concatenate([*runs, np.zeros(0)]),
         n_rates=np.append(0, np.cumsum(steps.n_event)),
         n_next=np.append(steps.n_observed, 0),
     )
 
 
-def moments(steps: Curve) -> tuple[Floats, Floats]:
-    """Shapes (a, b) of the betas with the mean and variance of U and of L, one column per interval.
-
-    Examples
-    --------
-    >>> from cart7.stats.survival_curves import curve
-    >>> of_u, of_l = moments(curve([4, 7, 9], [1, 0, 0]))
-    >>> [f"{shape:.1f}" for shape in of_u[:, 1]]
-    ['3.0', '1.0']
-    """
+def _moments(steps: Curve) -> tuple[Floats, Floats]:
+    """Shapes (a, b) of the betas with the mean and variance of U and of L, one column per interval."""
     a, b = steps.n_risk - steps.n_event + 1.0, steps.n_event.astype(float)
     mean = np.append(1.0, np.cumprod(a / (a + b)))
     spread = np.append(0.0, np.cumsum(np.log1p(b / (a * (a + b + 1)))))
@@ -226,7 +240,7 @@ def _beta_law(shapes_u: Floats, shapes_l: Floats) -> _Law:
     return law
 
 
-def _exact_law(product: Product, alpha: float) -> _Law:
+def _exact_law(product: _Product, alpha: float) -> _Law:
     if product.rates.size <= 40:
         of_u, of_l, exponent_l = _coefficients(product)
         if max(np.abs(of_u).max(initial=0), np.abs(of_l).max(initial=0)) <= ALTERNATING:
@@ -234,7 +248,7 @@ def _exact_law(product: Product, alpha: float) -> _Law:
     return _uniformised(product, alpha)
 
 
-def _coefficients(product: Product) -> tuple[Floats, Floats, Floats]:
+def _coefficients(product: _Product) -> tuple[Floats, Floats, Floats]:
     """P(U <= w) is the sum over its rates r of c_r w^r, c_r the product of s/(s - r) over the other rates.
 
     Returned are the c_r of U and of L, a row per interval, and the rates of L.
@@ -261,7 +275,7 @@ def _powers(rates: Floats, of_u: Floats, of_l: Floats, exponent_l: Floats) -> _L
     return law
 
 
-def _uniformised(product: Product, alpha: float) -> _Law:
+def _uniformised(product: _Product, alpha: float) -> _Law:
     """P(-log U >= x) as a Poisson mixture over the steps of a chain that passes the rates in turn.
 
     Only positive terms: no digits are lost, however many rates. The chain is followed until
@@ -288,7 +302,7 @@ def _uniformised(product: Product, alpha: float) -> _Law:
     return law
 
 
-def _chain(product: Product, speed: float, alpha: float) -> tuple[Floats, Floats]:
+def _chain(product: _Product, speed: float, alpha: float) -> tuple[Floats, Floats]:
     """For each step of the chain the probability that U (and L) has rates left, by interval."""
     leave, n_rates = product.rates / speed, product.n_rates
     mass = np.zeros(leave.size + 1)  # by number of rates passed

@@ -227,17 +227,16 @@ def _estimate(parm: str, s1: float, s2: float) -> float:
 def _laws(steps: Curve, t: float, *, midp: bool) -> tuple[Law, Law]:
     """Lower and upper confidence distribution of the survival at t; for mid-p their mixture twice."""
     interval = int(level_at(steps, t)) + 1
-    product = bpcp.beta_product(steps)
-    rates, following = product.rates[: product.n_rates[interval]], float(product.n_next[interval])
+    rates, following = bpcp.factors(steps, interval)
     upper: Part = 1.0
     lower: Part = 0.0
     if steps.n <= bpcp.LARGE:
         upper = mixture(rates) if rates.size else 1.0
         lower = mixture(np.append(rates, following)) if following else 0.0
     else:
-        of_u, of_l = bpcp.moments(steps)
-        upper = _beta(of_u[:, interval]) if rates.size else 1.0
-        lower = _beta(of_l[:, interval]) if following else 0.0
+        of_u, of_l = bpcp.shapes(steps, interval)
+        upper = _beta(of_u) if rates.size else 1.0
+        lower = _beta(of_l) if following else 0.0
     if midp:
         both = ((0.5, lower), (0.5, upper))
         return both, both
@@ -303,7 +302,16 @@ def _quantile(one: Law, other: Law, tail: float, scale: _Scale) -> float:
     at_low, at_high = excess(low), excess(high)
     if at_low >= 0 or at_high < 0:
         return -np.inf if at_low >= 0 else np.inf
-    return _root(excess, (low, at_low), (high, at_high), close=FOUND * tail)
+    found = _root(excess, (low, at_low), (high, at_high), close=FOUND * tail)
+    jumps = _jumps(one, other, scale)
+    return next((jump for jump in jumps if abs(jump - found) < FOUND), found)
+
+
+def _jumps(one: Law, other: Law, scale: _Scale) -> list[float]:
+    """Shifts at which two certain survivals tie: there the probability jumps."""
+    certain, others = ([part for _, part in law if not isinstance(part, Mixture)] for law in (one, other))
+    places = [(_place(this, scale), _place(that, scale)) for this in certain for that in others]
+    return [there - here for here, there in places if np.isfinite([here, there]).all()]
 
 
 def _root(

@@ -224,13 +224,12 @@ def _parameters(
 def _usual(endpoint: str, strategy: str, taken: set[str]) -> tuple[str, str]:
     """Code and words of an endpoint under a strategy; a code that is taken gets a number."""
     words = re.findall(r"[A-Z0-9]+", strategy.upper())
-    if strategy in ("", "plan"):
-        return endpoint, f"{PARAM[endpoint]} (days)"
     letters = "".join(word[:4] if len(words) == 1 else word[0] for word in words)
-    code = base = (endpoint + letters)[:_LONGEST]
+    named = strategy not in ("", "plan")
+    code = base = (endpoint + letters * named)[:_LONGEST]
     number = 2
     while code in taken:
         code = base[: _LONGEST - len(str(number))] + str(number)
         number += 1
-    told = re.sub(r"[-_]+", " ", strategy)
-    return code, f"{PARAM[endpoint]}, {told} (days)"
+    told = ", " + re.sub(r"[-_]+", " ", strategy) if named else ""
+    return code, f"{PARAM[endpoint]}{told} (days)"

@@ -92,7 +92,7 @@ def _dated(
     frame = records.to_frame(data, table, needs=(word,))
     frame = frame.astype(dict.fromkeys(("subject_id", word), object))
     if len(frame) and date not in frame.columns:
-        frame = records.to_frame(frame, table, needs=("day",))
+        frame = records.to_frame(frame.set_index("row"), table, needs=("day",))
     stated = frame["day"].notna() if "day" in frame.columns else np.zeros(len(frame), dtype=bool)
     frame = derive.with_day(frame, people, date=date)
     frame["variable"] = np.where(stated, "day", date).astype(object)
