@@ -27,6 +27,7 @@ from cart7.times.curves import (
     kaplan_meier,
 )
 from cart7.times.histories import StudyHistory, Table
+from cart7.times.landmarks import LandmarkResult, landmark
 from cart7.times.rules import DEFAULT_RULES, ENDPOINTS, STRATEGIES, TimeToEventRules
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "CumulativeIncidenceResult",
     "EndpointTable",
     "KaplanMeierResult",
+    "LandmarkResult",
     "LogrankResult",
     "TimeToEventResult",
     "TimeToEventRules",
@@ -46,6 +48,7 @@ __all__ = [
     "endpoint_table",
     "gray_test",
     "kaplan_meier",
+    "landmark",
     "logrank",
     "time_to_event",
 ]
