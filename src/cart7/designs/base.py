@@ -1,0 +1,165 @@
+"""What all escalation designs share: a decision, a selection, and the way a trial is conducted.
+
+Here: the frozen base of designs, the records they hand out, checks of counts, and the two vectorised
+questions that exact and simulated operating characteristics ask: where does the next cohort go, and which
+level is selected at the end. Not here: any rule of a design.
+
+Levels count from 1. Arrays over trials hold 0 for no level.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict
+
+Counts = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Action = Literal["escalate", "stay", "de-escalate", "suspend", "stop"]
+
+BY_SELECTION = -1
+"""In `Steps.recommended`: the level that `selections` gives."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """Where the next cohort goes.
+
+    Attributes
+    ----------
+    action : {"escalate", "stay", "de-escalate", "suspend", "stop"}
+    level : int or None
+        Level of the next cohort; with `stop` the level that is recommended, if the design names one.
+    reason : str
+        Why, in words with the numbers that decided.
+    eliminated : tuple of int
+        Levels that may not be used any more.
+    """
+
+    action: Action
+    level: int | None
+    reason: str
+    eliminated: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MtdSelection:
+    """The level selected at the end.
+
+    Attributes
+    ----------
+    level : int or None
+    reason : str
+        Why this one, or why none.
+    estimates : DataFrame
+        One row per level: `level, n, n_dlt, estimate` (isotonic), `ci_low, ci_high, prob_overdose`; missing
+        where nobody was treated.
+    """
+
+    level: int | None
+    reason: str
+    estimates: pd.DataFrame = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Steps:
+    """The decision after a cohort, one entry per trial.
+
+    Attributes
+    ----------
+    level : ndarray of int
+        Level of the next cohort; the current one where the trial stops.
+    stop : ndarray of bool
+    recommended : ndarray of int
+        Where it stops: the level the design recommends, 0 for none, `BY_SELECTION` to ask `selections`.
+    """
+
+    level: Counts
+    stop: Flags
+    recommended: Counts
+
+
+class Design(BaseModel):
+    """A dose-escalation design: frozen parameters, and decisions that follow from counts alone."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    uses_response: ClassVar[bool] = False
+
+    def check_levels(self, n_levels: int) -> None:
+        """ValueError when the design is made for another number of levels."""
+
+    def steps(
+        self, n: Counts, n_dlt: Counts, current: Counts, *, last_n: Counts, last_dlt: Counts, **more: Counts
+    ) -> Steps:
+        """The decision of many trials at once, after a cohort that was not the last one.
+
+        Parameters
+        ----------
+        n, n_dlt : ndarray of int, trials x levels
+            Treated subjects and DLTs, the last cohort included.
+        current : ndarray of int
+            Level of the last cohort.
+        last_n, last_dlt : ndarray of int
+            The last cohort alone.
+        more : ndarray of int
+            `n_eff`, responses per level, for designs that use them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no vectorised decisions")
+
+    def final(
+        self, n: Counts, n_dlt: Counts, current: Counts, *, last_n: Counts, last_dlt: Counts, **more: Counts
+    ) -> Counts:
+        """What a trial ends with after its last planned cohort: the selection from all counts."""
+        return np.full(len(current), BY_SELECTION, dtype=np.int64)
+
+    def selections(self, n: Counts, n_dlt: Counts, **more: Counts) -> Counts:
+        """The level selected at the end of many trials, 0 for none."""
+        raise NotImplementedError(f"{type(self).__name__} selects no level")
+
+
+def checked_counts(n: Any, n_dlt: Any, current: int | None = None) -> tuple[Counts, Counts]:
+    """Counts per level as arrays; ValueError when they cannot be.
+
+    Parameters
+    ----------
+    n, n_dlt : sequence of int
+        Subjects and DLTs per level.
+    current : int, optional
+        A level that must be one of them.
+    """
+    treated, toxic = whole_counts("n", n), whole_counts("n_dlt", n_dlt)
+    if treated.shape != toxic.shape:
+        raise ValueError(
+            f"n and n_dlt must have one entry per level each, got {treated.size} and {toxic.size}"
+        )
+    if (toxic > treated).any():
+        level = int(np.argmax(toxic > treated))
+        raise ValueError(
+            f"level {level + 1} has more DLTs than subjects: {int(toxic[level])} of {int(treated[level])}"
+        )
+    if current is not None and not (isinstance(current, int | np.integer) and 1 <= current <= treated.size):
+        raise ValueError(f"current must be a level from 1 to {treated.size}, got {current!r}")
+    return treated, toxic
+
+
+def whole_counts(name: str, values: Any) -> Counts:
+    """A one-dimensional array of whole numbers from 0; ValueError otherwise."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"{name} must have one entry per level, got {values!r}")
+    if not (np.isfinite(array).all() and (array >= 0).all() and (array == np.round(array)).all()):
+        raise ValueError(f"{name} must hold whole numbers from 0, got {array.tolist()}")
+    return array.astype(np.int64)
+
+
+def checked_probabilities(name: str, values: ArrayLike, n_levels: int | None = None) -> Any:
+    """Probabilities per level as an array; ValueError when they cannot be."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1 or array.size == 0 or not ((array >= 0) & (array <= 1)).all():
+        raise ValueError(f"{name} must hold a probability per level, got {values!r}")
+    if n_levels is not None and array.size != n_levels:
+        raise ValueError(f"{name} must have {n_levels} entries, one per level, got {array.size}")
+    return array
