@@ -374,6 +374,19 @@ def test_the_table_of_levels_names_the_unit_of_each_visit_where_they_differ():
     assert [row.cells[0] for row in mixed.rows] == ["D14 (copies/ug)", "D28 (copies/uL)"]
 
 
+def test_tables_of_samples_without_an_assay_have_their_unit_and_a_whole_title():
+    samples = tables(visit("001", 14, 500), visit("002", 14, 60)).drop(columns="assay")
+    groups = Groups(labels=("1", "ALL"), by="dose_level", n={}, doses={}, of_subject={})
+    exposed = tables_kinetics.exposure(pk.exposure(samples, PEOPLE), pk.nca(samples), groups, "")
+    assert (exposed.name, exposed.title) == ("exposure", "Kinetic parameters by dose level")
+    assert exposed.rows[0].cells == ("Cmax (copies/ug)",)
+    titles = [
+        tables_kinetics.levels(pk.levels_by_visit(samples, PEOPLE), groups, "").title,
+        tables_kinetics.persistence(pk.persistence(samples, PEOPLE), groups, "").title,
+    ]
+    assert titles == ["Levels by visit (copies/ug)", "Persistence by visit"]
+
+
 def test_no_samples_give_no_levels():
     found = sound(pk.levels_by_visit(USUAL.iloc[:0], PEOPLE))
     assert len(found.summary) == len(found.subjects) == len(found.lloq) == 0

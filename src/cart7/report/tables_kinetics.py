@@ -56,18 +56,28 @@ def exposure(result: Any, nca: Any, groups: Groups, assay: str) -> Table:
             lines.pop("Geometric mean (CV %)")
         rows += [Row(cells=(words, *groups.across(of, cell)), kind="sub") for words, cell in lines.items()]
     return Table(
-        name=f"exposure-{assay.lower()}",
-        title=f"Kinetic parameters by dose level, {in_words(assay, ASSAYS)}", columns=("", *groups.heads()),
+        name=_name("exposure", assay), title=_title("Kinetic parameters by dose level", assay),
+        columns=("", *groups.heads()),
         rows=tuple(rows), population=POPULATIONS["INFUSED"], method=_area_method(result.rules),
         notes=footnotes.lines(), empty="No profile.",
     )  # fmt: skip
 
 
+def _name(kind: str, assay: str) -> str:
+    return f"{kind}-{assay.lower()}" if assay else kind
+
+
+def _title(words: str, assay: str) -> str:
+    return f"{words}, {in_words(assay, ASSAYS)}" if assay else words
+
+
 def _unit(nca: Any, assay: str) -> str:
     if nca is None or "unit" not in nca.subjects.columns:
         return ""
-    units = nca.subjects.loc[nca.subjects["assay"].astype(str) == assay, "unit"].dropna().astype(str).unique()
-    return str(units[0]) if len(units) == 1 else ""
+    found = nca.subjects
+    of_assay = found[found["assay"].astype(str) == assay] if "assay" in found.columns else found
+    units = set(of_assay["unit"].dropna().astype(str)) - {""}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _in_unit(kind: str, unit: str) -> str:
@@ -159,7 +169,7 @@ def persistence(result: Any, groups: Groups, assay: str) -> Table:
             ),
         )  # fmt: skip
     return Table(
-        name=f"persistence-{assay.lower()}", title=f"Persistence by visit, {in_words(assay, ASSAYS)}",
+        name=_name("persistence", assay), title=_title("Persistence by visit", assay),
         columns=("Visit", "Infused", "In\nfollow-up", *groups.heads()), rows=tuple(rows),
         population=POPULATIONS["INFUSED"], method=f"Quantifiable/sampled at the nominal visit. {EXACT}",
         notes=("Sampled is not the number alive: the column in follow-up shows who could have been "
@@ -183,8 +193,7 @@ def levels(result: Any, groups: Groups, assay: str) -> Table:
         for (visit,), found in per_key(of_assay.sort_values("nominal_day", kind="stable"), ["visit"]).items()
     ]
     return Table(
-        name=f"levels-{assay.lower()}",
-        title=f"Levels by visit, {in_words(assay, ASSAYS)}{_in_unit('value', of_all)}",
+        name=_name("levels", assay), title=_title("Levels by visit", assay) + _in_unit("value", of_all),
         columns=("Visit", *groups.heads()), rows=tuple(rows), population=POPULATIONS["INFUSED"],
         method="Quantifiable/sampled at the nominal visit; geometric mean (CV %), below the limit as LLOQ/2;"
                " range of all, below the limit as 0.",
