@@ -2,18 +2,17 @@
 
 Here: the record of each visit with its change from baseline and their summary (`by_visit`); depth and
 duration of the depletion with its Kaplan-Meier summary (`depletion`); means by visit smoothed by a random
-intercept (`mixed_model`). Not here: usable samples and baselines (`cell_counts`), the sample of a visit
-(`cell_visits`), nadir, clearance and recovery of a course (`depletion_course`), the arithmetic (stats).
+intercept (`mixed_model`); loss of response beside the cells (`escape`). Not here, though named here: rules
+and results (`cells`), usable samples and baselines (`cell_counts`), the sample of a visit (`cell_visits`),
+nadir, clearance and recovery of a course (`depletion_course`), the arithmetic (stats).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 from scipy.special import stdtrit
 
 from cart7 import derive, results
@@ -22,210 +21,43 @@ from cart7.cells import depletion as depletion_course
 from cart7.cells import visits as cell_visits
 from cart7.cells.counts import Course, Table, unit_of
 from cart7.cells.depletion import below_name
+from cart7.cells.escape import EscapeResult, EscapeRules, classified, counted
+from cart7.cells.results import (
+    ARITHMETIC,
+    CONF_LEVEL,
+    CURVE_COLUMNS,
+    DEPLETION_COLUMNS,
+    ENDPOINT_COLUMNS,
+    ENDPOINTS,
+    GEOMETRIC,
+    ORDER,
+    QUANTILES,
+    SAMPLE_COLUMNS,
+    STATISTICS,
+    SUMMARY_COLUMNS,
+    VISIT_COLUMNS,
+    DepletionResult,
+    MixedModelResult,
+    VisitResult,
+)
+from cart7.cells.rules import PdRules
 from cart7.cells.visits import BASELINE
 from cart7.derive import Window
-from cart7.results import Texts, joined
+from cart7.results import joined
 from cart7.stats import proportions, random_intercept, summaries, survival_curves
 
 __all__ = [
-    "DepletionResult", "MixedModelResult", "PdRules", "VisitResult", "Window", "by_visit", "depletion",
-    "mixed_model",
+    "DepletionResult", "EscapeResult", "EscapeRules", "MixedModelResult", "PdRules", "VisitResult", "Window",
+    "by_visit", "depletion", "escape", "mixed_model",
 ]  # fmt: skip
 
 Floats: TypeAlias = NDArray[np.float64]
-CensoringEvent = Literal["HSCT", "NEW_THERAPY", "SECOND_INFUSION", "PROGRESSION", "WITHDRAWAL"]
 
-CONF_LEVEL = 0.95
-STATISTICS = ("value", "change", "percent_change", "log10_change")
-ENDPOINTS = ("clearance", "confirmed_clearance", "recovery", "relative_recovery")
 NOBODY = summaries.describe(())
-MODEL = "random intercept, REML"
-
-_ARITHMETIC = ("mean", "sd", "se", "cv_percent", "mean_ci_low", "mean_ci_high")
-_GEOMETRIC = ("geo_mean", "geo_sd", "geo_cv_percent")
-_ORDER = ("median", "q1", "q3", "min", "max")
-_VISIT_COLUMNS = (
-    "subject_id", "parameter", "visit", "day", "value", "log_value", "blq", "baseline", "change",
-    "percent_change", "log10_change", "note",
-)  # fmt: skip
-_SAMPLE_COLUMNS = ("subject_id", "parameter", "day", "value", "log_value", "blq", "lloq", "unit")
-_SUMMARY_COLUMNS = (
-    "parameter", "visit", "group", "statistic_of", "n", "n_blq", *_ARITHMETIC, *_ORDER, *_GEOMETRIC, "note",
-)  # fmt: skip
-_DEPLETION_COLUMNS = (
-    "baseline", "baseline_day", "baseline_pre_ld", "nadir", "nadir_day", "nadir_percent_of_baseline",
-    "clearance_time", "clearance_event", "clearance_left", "clearance_right",
-    "confirmed_clearance_time", "confirmed_clearance_event", "recovery_time", "recovery_event",
-    "relative_recovery_time", "relative_recovery_event", "recovery_after_nadir_day", "aplasia_duration",
-    "auec_last", "auec_last_day", "auec_window", "auec_net", "auec_suppression_percent",
-)  # fmt: skip
-_QUANTILES = {
-    "q25": "25 %", "median": "median", "q75": "75 %",
-    "median_ci_low": "lower limit of the median", "median_ci_high": "upper limit of the median",
-}  # fmt: skip
-_ENDPOINT_COLUMNS = (
-    "endpoint", "group", "n", "n_event", *_QUANTILES, "estimate", "ci_low", "ci_high", "conf_level", "method",
-    "note",
-)  # fmt: skip
-_VISIT = ["parameter", "visit"]
-
-
-class PdRules(BaseModel):
-    """The choices of the statistical analysis plan that change pharmacodynamic numbers.
-
-    Parameters
-    ----------
-    baseline : {"last-before-infusion", "last-before-lymphodepletion"}
-        Last sample with day <= 0, or last sample before the first day of lymphodepletion.
-    windows : mapping of str to Window
-        Visit windows in whole days since infusion; gaps are allowed, overlaps are refused.
-    visit_by : {"window", "nominal-label"}
-        A visit is a window, or a label of the table (then its first usable record counts).
-    tie : {"later", "earlier"}
-        Which of two samples equally near the target day counts.
-    blq_arithmetic : 0 or "half-lloq"
-        What stands for a value below the limit in `value` and in every arithmetic statistic.
-    blq_log : {"half-lloq"}
-        What stands for it where logarithms are taken.
-    quantile_type : {2, 6, 7}
-        Definition of the quartiles (2 = SAS default, 7 = R default).
-    thresholds : tuple of float
-        Levels, in the unit of the parameter, for `first_day_below_...`.
-    recovery : float
-        Level at or above which a cleared subject has recovered, in the unit of the parameter.
-    recovery_relative : float
-        The same as a fraction of the subject's baseline.
-    auec_window : (float, float)
-        Days between which the area under the effect curve is taken.
-    censor_at : tuple of event words
-        Samples after the first of these events are left out of `depletion`.
-
-    Examples
-    --------
-    >>> PdRules(windows={"D28": Window(28, 25, 35)}, quantile_type=7).windows["D28"].target
-    28.0
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    baseline: Literal["last-before-infusion", "last-before-lymphodepletion"] = "last-before-infusion"
-    windows: dict[str, Window] = {
-        "D4": Window(4, 3, 5),
-        "D7": Window(7, 6, 8),
-        "D10": Window(10, 9, 11),
-        "D14": Window(14, 12, 17),
-        "D21": Window(21, 18, 24),
-        "D28": Window(28, 25, 35),
-        "M2": Window(60, 46, 75),
-        "M3": Window(90, 76, 104),
-        "M6": Window(180, 152, 208),
-    }
-    visit_by: Literal["window", "nominal-label"] = "window"
-    tie: Literal["later", "earlier"] = "later"
-    blq_arithmetic: float | Literal["half-lloq"] = 0.0
-    blq_log: Literal["half-lloq"] = "half-lloq"
-    quantile_type: Literal[2, 6, 7] = 2
-    thresholds: tuple[float, ...] = (5.0, 1.0)
-    recovery: float = Field(default=50.0, gt=0)
-    recovery_relative: float = Field(default=0.5, gt=0)
-    auec_window: tuple[float, float] = (0, 28)
-    censor_at: tuple[CensoringEvent, ...] = ("HSCT", "NEW_THERAPY")
-
-    @field_validator("windows")
-    @classmethod
-    def _apart(cls, windows: dict[str, Window]) -> dict[str, Window]:
-        if BASELINE in windows:
-            raise ValueError(f"{BASELINE} is the baseline visit, not the name of a window")
-        derive.check_windows(windows)
-        return windows
-
-    @field_validator("blq_arithmetic")
-    @classmethod
-    def _zero_or_half(cls, value: float | str) -> float | str:
-        if value not in (0.0, "half-lloq"):
-            raise ValueError(f"blq_arithmetic must be 0 or 'half-lloq', got {value!r}")
-        return value
-
-    @field_validator("thresholds")
-    @classmethod
-    def _levels(cls, thresholds: tuple[float, ...]) -> tuple[float, ...]:
-        if len({below_name(level) for level in thresholds}) < len(thresholds) or not all(
-            0 < level < np.inf for level in thresholds
-        ):
-            raise ValueError(f"thresholds must be different numbers above 0, got {thresholds}")
-        return thresholds
-
-    @field_validator("auec_window")
-    @classmethod
-    def _from_to(cls, window: tuple[float, float]) -> tuple[float, float]:
-        if not 0 <= window[0] < window[1] < np.inf:
-            raise ValueError(f"auec_window must be (from, to) with 0 <= from < to, got {window}")
-        return window
-
-
 DEFAULT_RULES = PdRules()
+DEFAULT_ESCAPE = EscapeRules()
 
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class VisitResult(results.EndpointResult):
-    """Samples chosen per subject, parameter and visit, and their summary.
-
-    `samples` holds every usable sample (`subject_id, parameter, day, value, log_value, blq, lloq`,
-    values after the rules for values below the limit); `units` the unit of each parameter.
-    """
-
-    title: ClassVar[str] = "CD7+ cells by visit"
-    figure: ClassVar[str] = "pd_by_visit"
-
-    rules: PdRules
-    samples: pd.DataFrame = field(repr=False)
-    units: Mapping[str, str] = field(repr=False)
-    reasons: Mapping[str, Texts] = field(repr=False)
-
-    def _long(self) -> list[pd.DataFrame]:
-        return _visit_long(self)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class DepletionResult(results.EndpointResult):
-    """Depth and duration of the depletion of one parameter, per subject and per group.
-
-    `samples` holds every usable sample, those after the censoring event included; times are days
-    since infusion.
-    """
-
-    title: ClassVar[str] = "Depletion of CD7+ cells"
-    figure: ClassVar[str] = "pd_depletion"
-
-    rules: PdRules
-    parameter: str
-    unit: str
-    samples: pd.DataFrame = field(repr=False)
-    reasons: Mapping[str, Texts] = field(repr=False)
-
-    def _long(self) -> list[pd.DataFrame]:
-        return _depletion_long(self)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MixedModelResult(results.EndpointResult):
-    """Mean log10 value by visit under a random intercept; `subjects` holds the values that entered.
-
-    `log_likelihood` is the restricted one, `sd_subject` and `sd_residual` are in log10 units; NaN where
-    there is no fit, and `note` says why.
-    """
-
-    title: ClassVar[str] = "CD7+ cells: means by visit, random intercept"
-
-    rules: PdRules
-    parameter: str
-    sd_subject: float
-    sd_residual: float
-    log_likelihood: float
-    note: str = ""
-
-    def _long(self) -> list[pd.DataFrame]:
-        return _mixed_long(self)
+_VISIT = ["parameter", "visit"]
 
 
 def by_visit(
@@ -292,7 +124,7 @@ def by_visit(
         "outside every visit window",
     )
     return VisitResult(
-        subjects=table[list(_VISIT_COLUMNS)].reset_index(drop=True),
+        subjects=table[list(VISIT_COLUMNS)].reset_index(drop=True),
         summary=_summary(table, course, visits, by, rules),
         excluded=results.concat(
             [course.excluded, results.excluded_rows(unused, "pd", pd.Series(why, index=unused.index))],
@@ -300,7 +132,7 @@ def by_visit(
         ),
         rules=rules,
         population=derive.population(course.people),
-        samples=course.samples[list(_SAMPLE_COLUMNS)].reset_index(drop=True),
+        samples=course.samples[list(SAMPLE_COLUMNS)].reset_index(drop=True),
         units=course.units,
         reasons=reasons,
     )
@@ -373,16 +205,19 @@ def depletion(
         table = table.assign(**columns)
         reasons.update(why)
     table["note"] = joined(table, reasons)
-    order = [*_DEPLETION_COLUMNS, *map(below_name, rules.thresholds), "note"]
+    order = [*DEPLETION_COLUMNS, *map(below_name, rules.thresholds), "note"]
+    summary, curves = _endpoints(table, course.people, by)
     return DepletionResult(
         subjects=table[order].reset_index(),
-        summary=_endpoint_summary(table, course.people, by),
+        summary=summary,
+        curves=curves,
+        intervals=depletion_course.intervals(used, table, ENDPOINTS, reasons),
         excluded=results.concat([course.excluded, early, late], results.EXCLUDED_COLUMNS),
         rules=rules,
         population=derive.population(course.people),
         parameter=parameter,
         unit=unit_of(course.units, parameter),
-        samples=course.samples[list(_SAMPLE_COLUMNS)].reset_index(drop=True),
+        samples=course.samples[list(SAMPLE_COLUMNS)].reset_index(drop=True),
         reasons=reasons,
     )
 
@@ -455,6 +290,64 @@ def mixed_model(
     )
 
 
+def escape(
+    relapses: pd.DataFrame,
+    persistence: pd.DataFrame,
+    depletion: pd.DataFrame | None = None,
+    *,
+    population: str = "",
+    rules: EscapeRules = DEFAULT_ESCAPE,
+) -> EscapeResult:
+    """How response was lost: CAR-T cells gone, CD7 gone from the tumour, or neither; or no expansion.
+
+    Parameters
+    ----------
+    relapses : DataFrame
+        `response.relapses(...)`: subject_id, kind, day (days since infusion); relapse_cd7, hsct_day, last_day
+        and note where they are there. One row per subject, also of those who did not relapse.
+    persistence : DataFrame
+        `pk.persistence(...).subjects` of one assay: subject_id, last_quantifiable_day, first_blq_day.
+    depletion : DataFrame, optional
+        `depletion(...).subjects`: subject_id, clearance_time, clearance_event, recovery_time, recovery_event.
+    population : str
+        Name of the analysis set.
+    rules : EscapeRules
+        How long a sample stands for the cells after it.
+
+    Returns
+    -------
+    EscapeResult
+        Classes, first true: `AFTER_HSCT`; `NO_EXPANSION` (never quantifiable); with a CD7-negative relapse
+        `CD7_NEGATIVE_CART_PRESENT`, `CD7_NEGATIVE_CART_LOST` or `CD7_NEGATIVE` (cells not known); otherwise
+        `CART_LOST` (before the relapse), `CART_PRESENT` (CD7 positive or not known), `NOT_KNOWN`.
+        `NO_RELAPSE` for all others.
+
+    Raises
+    ------
+    DataError
+        If a frame lacks a column.
+    ValueError
+        If a frame has two rows of a subject.
+
+    Notes
+    -----
+    Present: quantifiable on or after the day of the relapse, or within `carry_days` before it and no sample
+    since. Lost: below the limit by that day, and never quantifiable again. It describes, and proves no cause:
+    cells may be lost because nothing was left to bind.
+
+    Examples
+    --------
+    >>> relapses = pd.DataFrame({"subject_id": ["1"], "kind": "RELAPSE", "day": 248.0, "relapse_cd7": "NEG"})
+    >>> cells = pd.DataFrame({"subject_id": ["1"], "last_quantifiable_day": 351.3, "first_blq_day": np.nan})
+    >>> escape(relapses, cells).subjects["escape"].tolist()
+    ['CD7_NEGATIVE_CART_PRESENT']
+    """
+    table, reasons = classified(relapses, persistence, depletion, rules)
+    return EscapeResult(
+        subjects=table, summary=counted(table), rules=rules, population=population, reasons=reasons
+    )
+
+
 def _course(
     pd_samples: Table, subjects: Table, parameter: str | None, rules: PdRules, *, labelled: bool
 ) -> Course:
@@ -480,7 +373,7 @@ def _summary(
             for statistic in STATISTICS:
                 row = {"parameter": parameter, "visit": visit, "group": group, "statistic_of": statistic}
                 rows.append(row | _line(mine, statistic, percent, rules))
-    return pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS)).astype({"n": "int64", "n_blq": "int64"})
+    return pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS)).astype({"n": "int64", "n_blq": "int64"})
 
 
 def _line(mine: Mapping[str, Floats], statistic: str, percent: bool, rules: PdRules) -> dict[str, Any]:
@@ -493,8 +386,8 @@ def _line(mine: Mapping[str, Floats], statistic: str, percent: bool, rules: PdRu
     of_value = statistic == "value" and not np.isnan(logs).any()
     geometric = summaries.describe(logs, conf_level=CONF_LEVEL) if of_value else NOBODY
     row: dict[str, Any] = {"n": line.n, "n_blq": int(mine["blq"][there].sum())}
-    row |= {name: getattr(line, name) for name in (*_ARITHMETIC, *_ORDER)}
-    row |= {name: getattr(geometric, name) for name in _GEOMETRIC}
+    row |= {name: getattr(line, name) for name in (*ARITHMETIC, *ORDER)}
+    row |= {name: getattr(geometric, name) for name in GEOMETRIC}
     outside = statistic == "value" and percent and (line.mean_ci_low < 0 or line.mean_ci_high > 100)
     notes = (
         (line.n == 0, "not defined for any sample" if there.size else "no sample"),
@@ -507,22 +400,40 @@ def _line(mine: Mapping[str, Floats], statistic: str, percent: bool, rules: PdRu
     return row | {"note": "; ".join(text for holds, text in notes if holds)}
 
 
-def _endpoint_summary(table: pd.DataFrame, people: pd.DataFrame, by: str | None) -> pd.DataFrame:
-    """Kaplan-Meier quantiles and the fraction with the event, per endpoint and group."""
-    rows = []
+def _endpoints(
+    table: pd.DataFrame, people: pd.DataFrame, by: str | None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Kaplan-Meier quantiles with the fraction with the event, and the curves, per endpoint and group."""
+    rows, curves = [], []
     for endpoint in ENDPOINTS:
         time, event = table[f"{endpoint}_time"].to_numpy(), table[f"{endpoint}_event"].to_numpy()
         for group, member in derive.groups(people, by):
             mine = member & ~np.isnan(event)
-            rows.append({"endpoint": endpoint, "group": group} | _times(time[mine], event[mine]))
-    return pd.DataFrame(rows, columns=list(_ENDPOINT_COLUMNS))
+            key = {"endpoint": endpoint, "group": group}
+            rows.append(key | _times(time[mine], event[mine]))
+            curves.append(_steps(time[mine], event[mine]).assign(**key))
+    return pd.DataFrame(rows, columns=list(ENDPOINT_COLUMNS)), results.concat(
+        [curve[list(CURVE_COLUMNS)] for curve in curves], CURVE_COLUMNS
+    )
+
+
+def _steps(time: NDArray[np.float64], event: NDArray[np.float64]) -> pd.DataFrame:
+    """The steps of one curve with log-log limits."""
+    if not event.size:
+        return pd.DataFrame(columns=list(CURVE_COLUMNS))
+    steps = survival_curves.curve(time, event)
+    low, high = survival_curves.limits(steps, conf_type="log-log", conf_level=CONF_LEVEL)
+    return pd.DataFrame(
+        {"time": steps.time, "n_risk": steps.n_risk, "n_event": steps.n_event, "n_censor": steps.n_censor,
+         "survival": steps.survival, "ci_low": low, "ci_high": high}
+    )  # fmt: skip
 
 
 def _times(time: NDArray[np.float64], event: NDArray[np.float64]) -> dict[str, Any]:
     """Quantiles of one Kaplan-Meier curve as R survfit prints them, and the fraction with the event."""
     n, n_event = event.size, int(event.sum())
     low, high = proportions.interval(n_event, n, conf_level=CONF_LEVEL)
-    row: dict[str, Any] = {"n": n, "n_event": n_event, **dict.fromkeys(_QUANTILES, np.nan)}
+    row: dict[str, Any] = {"n": n, "n_event": n_event, **dict.fromkeys(QUANTILES, np.nan)}
     row |= {"estimate": n_event / n if n else np.nan, "ci_low": float(low), "ci_high": float(high)}
     row |= {"conf_level": CONF_LEVEL, "method": "Clopper-Pearson"}
     if n == 0:
@@ -532,7 +443,7 @@ def _times(time: NDArray[np.float64], event: NDArray[np.float64]) -> dict[str, A
     for name, p in (("q25", 0.25), ("median", 0.5), ("q75", 0.75)):
         row[name] = survival_curves.step_quantile(steps.time, steps.survival, p)
     row["median_ci_low"], row["median_ci_high"] = survival_curves.quantile_limits(steps.time, *band, 0.5)
-    not_reached = [word for name, word in _QUANTILES.items() if np.isnan(row[name])]
+    not_reached = [word for name, word in QUANTILES.items() if np.isnan(row[name])]
     return row | {"note": f"not reached: {', '.join(not_reached)}" if not_reached else ""}
 
 
@@ -544,93 +455,3 @@ def _means(names: Sequence[str], fit: random_intercept.VisitMeans) -> pd.DataFra
     reason = fit.note or "no degrees of freedom for the interval"
     note = np.where(table["n"] == 0, "no sample", np.where(table["ci_low"].isna(), reason, ""))
     return table.assign(note=note)
-
-
-def _visit_long(result: VisitResult) -> list[pd.DataFrame]:
-    """Long rows of `by_visit`: the summary (geometric statistics of the value only), then the samples."""
-    summary, subjects = result.summary, result.subjects
-    own = summary["parameter"].map(lambda parameter: unit_of(result.units, parameter))
-    unit = summary["statistic_of"].map({"percent_change": "%", "log10_change": "log10"}).fillna(own)
-    measured = ("mean", "sd", "se", "mean_ci_low", "mean_ci_high", *_ORDER, "geo_mean")
-    units = {**dict.fromkeys(measured, unit), "cv_percent": "%", "geo_cv_percent": "%"}
-    method = dict.fromkeys(("mean_ci_low", "mean_ci_high"), "Student t 95 %")
-    method |= dict.fromkeys(("q1", "q3"), f"quantile type {result.rules.quantile_type}")
-    param = summary["parameter"] + ":" + summary["statistic_of"]
-    counted = ("n", "n_blq", *_ARITHMETIC, *_ORDER)
-    rows = [
-        results.long_rows(
-            summary[mine], analysis="pd.by_visit", param=param[mine], timepoint=summary["visit"][mine],
-            population=result.population, group=summary["group"][mine], stats=stats,
-            units={name: word if isinstance(word, str) else word[mine] for name, word in units.items()},
-            method=method,
-        )
-        for mine, stats in (
-            (summary["statistic_of"] == "value", (*counted, *_GEOMETRIC)),
-            (summary["statistic_of"] != "value", counted),
-        )
-    ]  # fmt: skip
-    unit = subjects["parameter"].map(lambda parameter: unit_of(result.units, parameter))
-    units = {"day": "days", "percent_change": "%", "log10_change": "log10"}
-    units |= dict.fromkeys(("value", "log_value", "baseline", "change"), unit)
-    samples = results.long_rows(
-        subjects, analysis="pd.by_visit", param=subjects["parameter"], timepoint=subjects["visit"],
-        population=result.population, subject_id=subjects["subject_id"], stats=_VISIT_COLUMNS[3:-1],
-        units=units, reasons=_as_series(result.reasons, subjects),
-    )  # fmt: skip
-    return [*rows, samples]
-
-
-def _depletion_long(result: DepletionResult) -> list[pd.DataFrame]:
-    """Long rows of `depletion`: the endpoints, then the subjects."""
-    summary, subjects = result.summary, result.subjects
-    method = dict.fromkeys(_QUANTILES, "Kaplan-Meier, log-log 95 %")
-    method |= dict.fromkeys(("estimate", "ci_low", "ci_high"), summary["method"])
-    endpoints = results.long_rows(
-        summary, analysis="pd.depletion", param=result.parameter + ":" + summary["endpoint"],
-        population=result.population, group=summary["group"], stats=_ENDPOINT_COLUMNS[2:-3],
-        units=dict.fromkeys(_QUANTILES, "days"), method=method,
-    )  # fmt: skip
-    stats = [name for name in subjects.columns if name not in ("subject_id", "note")]
-    area = f"{result.unit} x days"
-    units = {name: "days" for name in stats if not name.endswith("_event")}
-    units |= dict.fromkeys(("baseline", "baseline_pre_ld", "nadir"), result.unit)
-    units |= dict.fromkeys(("nadir_percent_of_baseline", "auec_suppression_percent"), "%")
-    units |= dict.fromkeys(("auec_last", "auec_window", "auec_net"), area)
-    units |= {name: "1" for name in stats if name.endswith("_event")}
-    courses = results.long_rows(
-        subjects, analysis="pd.depletion", param=result.parameter, population=result.population,
-        subject_id=subjects["subject_id"], stats=stats, units=units,
-        reasons=_as_series(result.reasons, subjects),
-    )  # fmt: skip
-    return [endpoints, courses]
-
-
-def _mixed_long(result: MixedModelResult) -> list[pd.DataFrame]:
-    """Long rows of `mixed_model`: the means, the variance components, the values that entered."""
-    summary, subjects = result.summary, result.subjects
-    key: dict[str, Any] = {
-        "analysis": "pd.mixed_model",
-        "param": result.parameter,
-        "population": result.population,
-    }
-    fields = ("sd_subject", "sd_residual", "log_likelihood")
-    model = pd.DataFrame([{name: getattr(result, name) for name in fields} | {"note": result.note}])
-    means = ("estimate", "std_err", "ci_low", "ci_high")
-    return [
-        results.long_rows(
-            summary, **key, timepoint=summary["visit"], group=derive.ALL, stats=("n", *means),
-            units=dict.fromkeys(means, "log10"), method=dict.fromkeys(means, MODEL),
-        ),
-        results.long_rows(
-            model, **key, group=derive.ALL, stats=fields, method=MODEL,
-            units=dict.fromkeys(fields[:2], "log10"),
-        ),
-        results.long_rows(
-            subjects, **key, timepoint=subjects["visit"], subject_id=subjects["subject_id"],
-            stats=("day", "log10_value"), units={"day": "days", "log10_value": "log10"},
-        ),
-    ]  # fmt: skip
-
-
-def _as_series(reasons: Mapping[str, Texts], frame: pd.DataFrame) -> dict[str, pd.Series]:
-    return {name: pd.Series(why, index=frame.index) for name, why in reasons.items()}

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from cart7 import derive, records, results
-from cart7.errors import UnitError
+from cart7.errors import DataError, Problem, UnitError
 from cart7.results import first_reason
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
@@ -73,6 +73,7 @@ def read(
     fill = ("parameter", "value", "day", "sample_date", "blq", "lloq", "nominal_day", "nominal_label", "unit")
     frame = records.to_frame(pd_samples, "pd", needs=needs, fill=fill)
     frame = _of_parameter(derive.with_day(frame, people, date="sample_date"), parameter)
+    _refuse_impossible(frame)
     # A column of truth values or of 0 and 1 is text by now; any other word means below the limit.
     flagged = frame["blq"].notna() & ~frame["blq"].isin(("False", "0"))
     below = (flagged | (frame["value"] < frame["lloq"])).astype(bool)
@@ -100,6 +101,23 @@ def read(
         parameters=tuple(sorted(named)),
         units=_units(samples),
     )
+
+
+def _refuse_impossible(frame: pd.DataFrame) -> None:
+    """Negative values, and shares of lymphocytes above 100 %: every one at once."""
+    share = frame["unit"].fillna(frame["parameter"].map(USUAL_UNITS)) == USUAL_UNITS["CD7POS_PCT"]
+    expected = {
+        "a value is 0 or more": frame["value"] < 0,
+        "a share of lymphocytes is a percentage, 0 to 100": share & (frame["value"] > 100),
+    }
+    problems = [
+        Problem(table="pd", row=int(row["row"]), column="value", value=row["value"], rule="PD-VALUE",
+                subject_id=row["subject_id"], message=words)
+        for words, wrong in expected.items()
+        for row in frame[wrong].to_dict("records")
+    ]  # fmt: skip
+    if problems:
+        raise DataError(problems)
 
 
 def _of_parameter(frame: pd.DataFrame, parameter: str | None) -> pd.DataFrame:

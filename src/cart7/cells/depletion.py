@@ -8,6 +8,7 @@ Every derivation takes the samples up to the censoring event (`used`, in order o
 each subject (`own`, see `cell_counts.of_subjects`), the columns derived so far and the rules.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 import numpy as np
@@ -126,6 +127,28 @@ def _time_to(
     evaluable = own["why_not"] == "" if among is None else among
     event = first.notna().astype("float64").where(evaluable)
     return pd.DataFrame({"time": first.fillna(last).where(evaluable), "event": event})
+
+
+def intervals(
+    used: pd.DataFrame, table: pd.DataFrame, endpoints: Sequence[str], reasons: Mapping[str, Texts]
+) -> pd.DataFrame:
+    """Between which two samples each event lies: (left, right], or later than left without one."""
+    blocks, infusion = [], pd.Series(0.0, index=table.index)
+    for endpoint in endpoints:
+        time, event = table[f"{endpoint}_time"], table[f"{endpoint}_event"]
+        start = table["clearance_time"] if endpoint.endswith("recovery") else infusion
+        who = used["subject_id"]
+        before = used[(used["day"] >= who.map(start)) & (used["day"] < who.map(time.where(event == 1)))]
+        left = before.groupby("subject_id")["day"].max().reindex(table.index).fillna(start)
+        why = np.where(event.isna(), reasons[f"{endpoint}_event"], np.where(event == 0, "censored", ""))
+        blocks.append(
+            pd.DataFrame(
+                {"subject_id": table.index, "endpoint": endpoint, "event": event.to_numpy(),
+                 "left": left.where(event == 1, time).to_numpy(),
+                 "right": time.where(event == 1).to_numpy(), "note": why}
+            )
+        )  # fmt: skip
+    return pd.concat(blocks, ignore_index=True)
 
 
 def area(used: pd.DataFrame, own: pd.DataFrame, table: pd.DataFrame, rules: DepletionRules) -> Derived:
