@@ -1,8 +1,8 @@
 """Detection of the cells: who still has them at a visit, and what ended it in each subject.
 
 Here: usable results by scheduled visit with their counts, who was followed to a visit, and the time to loss
-with death and transplant as competing ends. Not here: the profiles themselves (`kinetic_profiles`), the
-rules and the results (`pk`).
+with death and transplant as competing ends. Not here: the profiles themselves (`profiles`), the rules
+(`rules`), the results (`results`).
 """
 
 from collections.abc import Iterable
