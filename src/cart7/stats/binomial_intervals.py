@@ -7,21 +7,28 @@ and gives both limits. Not here: checks, shapes and n = 0 (stats.proportions.int
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
-from scipy.special import betainccinv, betaincinv, expit, xlogy
+from scipy.special import betainccinv, betaincinv, expit, ndtri, xlogy
 
 from cart7.stats.binomial import (
     Array,
+    Excess,
+    Flags,
     Limits,
+    Places,
     at_least,
     at_most,
+    first_whole,
     log_choose,
     root,
+    solve,
     tail_high,
     tail_low,
     unique_pairs,
     z_of,
 )
+
+_TIED = 1 - 1e-12
+"""Tails that are equal in fractions differ by less: of 2 of 2 at 50 %, both tails at 1/2 are 1/4."""
 
 # ------------------------------------------------------------------------- exact and mid-p
 
@@ -37,17 +44,36 @@ def mid_p(x: Array, n: Array, alpha: float) -> Limits:
     low = np.where(x == n, np.exp(np.log(alpha) / n), 0.0)
     high = np.where(x == 0, -np.expm1(np.log(alpha) / n), 1.0)
     k, m = x[inner], n[inner]
-    low[inner] = root(
-        lambda p: at_least(k, m, p) + at_least(k + 1, m, p) - alpha,
-        tail_low(k, m, alpha / 2),
-        tail_low(k + 1, m, alpha / 2),
-    )
-    high[inner] = root(
-        lambda p: alpha - at_most(k, m, p) - at_most(k - 1, m, p),
-        tail_high(k - 1, m, alpha / 2),
-        tail_high(k, m, alpha / 2),
-    )
+    start, least = _below_mid_p(k, m, alpha)
+    low[inner] = solve(_half_of_x(k, m, alpha, upper=False), start, least, np.ones_like(k))
+    start, least = _below_mid_p(m - k, m, alpha)
+    high[inner] = solve(_half_of_x(k, m, alpha, upper=True), 1 - start, np.zeros_like(k), 1 - least)
     return low, high
+
+
+def _below_mid_p(x: Array, n: Array, alpha: float) -> Limits:
+    """Where to look for a lower mid-p limit, 0 < x < n: near Laud's limit, and not below a bound.
+
+    P(X >= x) is at most the number of ways to choose x times p to the power of x.
+    """
+    least = np.exp((np.log(alpha / 2) - log_choose(n, x)) / x)
+    return np.clip(_scas_low(x, n, alpha), least, x / n), least
+
+
+def _half_of_x(x: Array, n: Array, alpha: float, *, upper: bool) -> Excess:
+    """Log of twice the mid-p tail over alpha; with `upper` of the lower tail, its sign turned."""
+    ways, sign = log_choose(n, x), -1 if upper else 1
+
+    def excess(p: Array, rows: Places) -> tuple[Array, Array, Array]:
+        k, m, q = x[rows], n[rows], 1 - p
+        tail, next_k = (at_most, k - 1) if upper else (at_least, k + 1)
+        tails = tail(k, m, p) + tail(next_k, m, p)
+        spread = k * q + (m - k) * p
+        slope = np.exp(ways[rows] + k * np.log(p) + (m - k) * np.log1p(-p)) * spread / tails
+        bend = slope * (k - m * p + p * q * (m - 2 * k) / spread - sign * slope)
+        return sign * np.log(tails / alpha), slope, bend
+
+    return excess
 
 
 def _mirrored(lower: Callable[[Array, Array, float], Array], x: Array, n: Array, alpha: float) -> Limits:
@@ -74,21 +100,70 @@ def _blaker_low(x: Array, n: Array, alpha: float) -> Array:
     first jump beyond the Clopper-Pearson limit, or in the piece just before that jump.
     """
     start = tail_low(x, n, alpha / 2)
-    k = _smallest_above(start, x, n, alpha / 2)
-    jump = root(lambda p: at_least(x, n, p) - at_most(k, n, p), start, x / n)
-    before = root(lambda p: at_least(x, n, p) + at_most(k - 1, n, p) - alpha, start, jump)
+
+    def above(k: Array, rows: Places) -> Flags:
+        return np.asarray(at_most(k, n[rows], start[rows]) > alpha / 2 * _TIED)
+
+    k = first_whole(above, _tail_quantile(start, n, alpha / 2), np.full_like(x, -1), x - 1)
+    jump = solve(_upper_over_lower(x, k, n), start, start, x / n)
     reached = at_least(x, n, jump) + at_most(k - 1, n, jump) > alpha
-    return np.where(reached, before, jump)
+    return _accepted_from(x, k - 1, n, start, jump, reached, alpha)
 
 
-def _smallest_above(p: Array, x: Array, n: Array, tail: float) -> Array:
-    """Smallest k below x with ``P(X <= k) > tail``, by halving; k = x - 1 has it."""
-    low, high = np.full_like(x, -1), x - 1
-    while (high - low > 1).any():
-        middle = np.floor((low + high) / 2)
-        above = at_most(middle, n, p) > tail
-        low, high = np.where(above, low, middle), np.where(above, middle, high)
-    return high
+def _tail_quantile(p: Array, n: Array, tail: float) -> Array:
+    """The number of events that has about `tail` at and below it (Cornish and Fisher)."""
+    z, q = float(ndtri(tail)), 1 - p
+    return np.ceil(n * p + z * np.sqrt(n * p * q) + (z**2 - 1) * (q - p) / 6 - 0.5)
+
+
+def _upper_over_lower(x: Array, k: Array, n: Array) -> Excess:
+    """Log of the ratio of P(X >= x) to P(X <= k)."""
+    x_ways, k_ways = log_choose(n, x), log_choose(n, k)
+
+    def excess(p: Array, rows: Places) -> tuple[Array, Array, Array]:
+        x_now, k_now, m = x[rows], k[rows], n[rows]
+        upper, lower = at_least(x_now, m, p), at_most(k_now, m, p)
+        above, below = _rise(x_ways[rows], x_now, m, p) / upper, _fall(k_ways[rows], k_now, m, p) / lower
+        bend = above * (x_now - m * p - p - above) + below * (k_now - m * p + 1 - p + below)
+        return np.log(upper / lower), above + below, bend
+
+    return excess
+
+
+def _both_tails(x: Array, k: Array, n: Array, alpha: float) -> Excess:
+    """Log of ``P(X >= x) + P(X <= k)`` over alpha, k of -1 or more."""
+    x_ways, k_ways = log_choose(n, x), log_choose(n, np.maximum(k, 0))
+
+    def excess(p: Array, rows: Places) -> tuple[Array, Array, Array]:
+        x_now, k_now, m = x[rows], k[rows], n[rows]
+        total = at_least(x_now, m, p) + at_most(k_now, m, p)
+        above = _rise(x_ways[rows], x_now, m, p) / total
+        below = np.where(k_now < 0, 0.0, _fall(k_ways[rows], k_now, m, p) / total)
+        slope = above - below
+        bend = above * (x_now - m * p - p) - below * (k_now - m * p + 1 - p) - slope**2
+        return np.log(total / alpha), slope, bend
+
+    return excess
+
+
+def _rise(ways: Array, x: Array, n: Array, p: Array) -> Array:
+    """What P(X >= x) gains per unit of log odds; `ways` is the logarithm of n over x."""
+    return np.asarray(np.exp(ways + x * np.log(p) + (n - x + 1) * np.log1p(-p)) * x)
+
+
+def _fall(ways: Array, k: Array, n: Array, p: Array) -> Array:
+    """What P(X <= k) loses per unit of log odds."""
+    return np.asarray(np.exp(ways + (k + 1) * np.log(p) + (n - k) * np.log1p(-p)) * (n - k))
+
+
+def _accepted_from(
+    x: Array, k: Array, n: Array, left: Array, right: Array, inside: Flags, alpha: float
+) -> Array:
+    """Where both tails reach alpha between `left` and `right`, for those `inside`; else `right`."""
+    p = right.copy()
+    tails = _both_tails(x[inside], k[inside], n[inside], alpha)
+    p[inside] = solve(tails, right[inside], left[inside], right[inside])
+    return p
 
 
 def minlike(x: Array, n: Array, alpha: float) -> Limits:
@@ -99,37 +174,26 @@ def minlike(x: Array, n: Array, alpha: float) -> Limits:
 def _minlike_low(x: Array, n: Array, alpha: float) -> Array:
     """Smallest p that Sterne's test accepts, x > 0: the same with k as likely as x at each jump.
 
-    Piece by piece from k = -1 on; each round moves only the pairs not settled yet. The piece of
-    k = x - 1 ends the search: there both tails are everything.
+    The acceptability at the jump grows with k and is 1 at k = x - 1: the first jump past alpha is
+    the limit, unless the piece just before it passes alpha already.
     """
-    low = np.zeros_like(x)
-    k, left = np.full_like(x, -1), np.zeros_like(x)
-    todo = np.arange(x.size)
-    while todo.size:
-        x_now, n_now, k_now = x[todo], n[todo], k[todo]
-        right = _equally_likely(x_now, np.minimum(k_now + 1, x_now - 1), n_now)
-        jumped = at_least(x_now, n_now, left[todo]) + at_most(k_now, n_now, left[todo]) > alpha
-        crossed = at_least(x_now, n_now, right) + at_most(k_now, n_now, right) > alpha
-        inside = crossed & ~jumped
-        low[todo[jumped]] = left[todo[jumped]]
-        low[todo[inside]] = _accepted_from(x_now, k_now, n_now, left[todo], right, inside, alpha)
-        todo = todo[~(jumped | crossed)]
-        left[todo] = right[~(jumped | crossed)]
-        k[todo] += 1
-    return low
+
+    def past(k: Array, rows: Places) -> Flags:
+        m = n[rows]
+        p = _equally_likely(x[rows], k, m)
+        return np.asarray(at_least(x[rows], m, p) + at_most(k, m, p) > alpha * _TIED)
+
+    guess = _tail_quantile(_scas_low(x, n, alpha), n, alpha / 2)
+    k = first_whole(past, guess, np.full_like(x, -1), x - 1)
+    jump, left = _equally_likely(x, k, n), np.where(k > 0, _equally_likely(x, np.maximum(k, 1) - 1, n), 0.0)
+    reached = at_least(x, n, jump) + at_most(k - 1, n, jump) > alpha
+    return _accepted_from(x, k - 1, n, left, jump, reached, alpha)
 
 
 def _equally_likely(x: Array, k: Array, n: Array) -> Array:
     """The proportion at which k and x, k < x, have the same probability."""
     ways = log_choose(n, x) - log_choose(n, k)
     return np.asarray(expit(-ways / (x - k)))
-
-
-def _accepted_from(
-    x: Array, k: Array, n: Array, left: Array, right: Array, inside: npt.NDArray[np.bool_], alpha: float
-) -> Array:
-    x, k, n = x[inside], k[inside], n[inside]
-    return root(lambda p: at_least(x, n, p) + at_most(k, n, p) - alpha, left[inside], right[inside])
 
 
 # --------------------------------------------------------------------- score and likelihood

@@ -22,6 +22,7 @@ from cart7.stats.binomial import (
     beta_shapes,
     check_level,
     counts,
+    log_chance,
     log_choose,
     root,
     unique_pairs,
@@ -184,7 +185,7 @@ def test(
     events, total, null = np.broadcast_arrays(*counts(x, n), null)
     greater, less = _at_least(events, total, null), _at_most(events, total, null)
     if method == "mid-p":
-        half = np.exp(_log_chance(events, total, null)) / 2
+        half = np.exp(log_chance(events, total, null)) / 2
         greater, less = greater - half, less - half
     if alternative == "two-sided":
         p_value = _TWO_SIDED[method](events, total, null, greater, less)
@@ -353,10 +354,6 @@ def _at_most(x: Array, n: Array, p: Array) -> Array:
     return np.where(x >= n, 1.0, at_most(np.minimum(x, n - 1), np.maximum(n, 1), p))
 
 
-def _log_chance(k: Array, n: Array, p: Array) -> Array:
-    return np.asarray(log_choose(n, k) + xlogy(k, p) + xlog1py(n - k, -p))
-
-
 def _doubled(x: Array, n: Array, p: Array, greater: Array, less: Array) -> Array:
     return 2 * np.minimum(greater, less)
 
@@ -366,9 +363,9 @@ def _p_minlike(x: Array, n: Array, p: Array, greater: Array, less: Array) -> Arr
     below = x < np.floor((n + 1) * p)
     x, p, tail = np.where(below, n - x, x), np.where(below, 1 - p, p), np.where(below, less, greater)
     mode = np.minimum(np.floor((n + 1) * p), n)
-    bar = _log_chance(x, n, p) + np.log(_AS_LIKELY)
-    k = _last_true(lambda k: _log_chance(k, n, p) <= bar, mode)
-    return np.where((x <= mode) | (_log_chance(mode, n, p) <= bar), 1.0, tail + _at_most(k, n, p))
+    bar = log_chance(x, n, p) + np.log(_AS_LIKELY)
+    k = _last_true(lambda k: log_chance(k, n, p) <= bar, mode)
+    return np.where((x <= mode) | (log_chance(mode, n, p) <= bar), 1.0, tail + _at_most(k, n, p))
 
 
 def _p_blaker(x: Array, n: Array, p: Array, greater: Array, less: Array) -> Array:
