@@ -6,25 +6,19 @@ names of the parts in `toxicity`: which records count (`emergence`), rows of ter
 from components (`grading`), counting and intervals (`stats`), pages (`report`).
 """
 
-from dataclasses import dataclass
-from typing import ClassVar, TypeAlias
-
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, results
 from cart7.stats import counting
-from cart7.toxicity import emergence
-from cart7.toxicity.dose_limiting import HAEMATOLOGICAL_TERMS, DltResult, DltRules, dose_limiting_toxicity
+from cart7.toxicity import emergence, trace
+from cart7.toxicity.dose_limiting import DltResult, DltRules, dose_limiting_toxicity
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.episodes import (
-    GE3,
+    CATEGORIES,
     MADE,
-    SPANS,
     affected_subjects,
-    end_or_risk_end,
+    episode_records,
     merged_episodes,
     special_summary,
 )
@@ -39,220 +33,34 @@ from cart7.toxicity.laboratory import (
     lab_grades,
     lab_shift,
 )
+from cart7.toxicity.lines import OF_LINES, leave_open, overview_lines
+from cart7.toxicity.rules import SafetyRules
+from cart7.toxicity.tables import (
+    EpisodesResult,
+    ExposureAdjustedResult,
+    OverviewResult,
+    SpecialInterestResult,
+    TermResult,
+)
 from cart7.toxicity.tallies import (
     EVENT,
     INCIDENCE,
     RATE,
-    SafetyResult,
+    Groups,
     add_proportion,
     add_rate,
-    among,
     groups_of,
     in_category,
-    known_method,
-    related,
 )
 from cart7.toxicity.terms import subject_terms, terms_of
-from cart7.units import DAYS_PER_YEAR
 
 __all__ = [
     "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult",
     "IcahtRules", "LabShiftResult", "LandmarkRules", "OverviewResult", "SafetyRules",
     "SpecialInterestResult", "TermResult", "by_term", "cytopenia", "dose_limiting_toxicity", "episodes",
-    "exposure_adjusted", "icaht", "lab_grades", "lab_shift", "overview", "special_interest",
+    "exposure_adjusted", "icaht", "lab_grades", "lab_shift", "overview", "queries", "special_interest",
     "treatment_emergent",
 ]  # fmt: skip
-
-Floats: TypeAlias = npt.NDArray[np.float64]
-Flags: TypeAlias = npt.NDArray[np.bool_]
-Ints: TypeAlias = npt.NDArray[np.int64]
-
-
-# ---------------------------------------------------------------------------------------- rules
-
-
-class SafetyRules(BaseModel):
-    """Choices of the analysis plan that change adverse-event numbers.
-
-    Parameters
-    ----------
-    reference : str
-        Date column of `subjects` from which events are treatment-emergent and risk begins.
-    window_days : float, optional
-        Last day after infusion on which an event that starts is treatment-emergent; None sets no limit.
-    year_days : float
-        Days per person-year.
-    cytopenia_terms : tuple of str
-        Preferred terms that are cytopenias, beside those marked in `aesi`.
-    infection_soc : str
-        System organ class whose events are infections, beside those marked in `aesi`.
-    prolonged_after_day : float
-        A cytopenia of grade 3 or more that is present after this day is prolonged.
-    gap_days : float
-        Records of one category at most so many days apart are one episode (`special_interest`).
-    conf_level : float
-        Two-sided level of all intervals.
-    ci_method : str
-        Interval of proportions, a method of `stats.proportions.interval`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    reference: str = "infusion_date"
-    window_days: float | None = Field(default=None, ge=0)
-    year_days: float = Field(default=DAYS_PER_YEAR, gt=0)
-    cytopenia_terms: tuple[str, ...] = (*HAEMATOLOGICAL_TERMS, "Febrile neutropenia")
-    infection_soc: str = "Infections and infestations"
-    prolonged_after_day: float = Field(default=28, ge=0)
-    gap_days: float = Field(default=1, ge=0)
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-    ci_method: str = "clopper-pearson"
-
-    _known_method = field_validator("ci_method")(known_method)
-
-
-# -------------------------------------------------------------------------------------- results
-
-_GRADES = (*(f"grade_{grade}" for grade in range(1, 6)), "grade_missing", "grade_ge3")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class OverviewResult(SafetyResult):
-    """Overall summary of adverse events.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, n_events (treatment-emergent records), max_grade, note.
-    summary : DataFrame
-        row, group, n, n_subjects, n_events, estimate (a fraction), ci_low, ci_high, conf_level, method, note.
-    """
-
-    title: ClassVar[str] = "Adverse events: overview"
-    figure: ClassVar[str] = "ae_overview"
-    analysis: ClassVar[str] = "safety.overview"
-    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *RATE)
-    subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade")
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        return self.summary["row"], "any_teae"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TermResult(SafetyResult):
-    """Adverse events by system organ class and preferred term.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, soc, pt, n_events, max_grade, first_day (days since infusion), note: a row per subject
-        and term.
-    summary : DataFrame
-        level (ANY, SOC, PT), soc, pt, group, n, n_subjects, n_events, grade_1 .. grade_5, grade_missing,
-        grade_ge3, estimate (a fraction), ci_low, ci_high, conf_level, method, note.
-    """
-
-    title: ClassVar[str] = "Adverse events by system organ class and preferred term"
-    figure: ClassVar[str] = "ae_by_grade"
-    analysis: ClassVar[str] = "safety.by_term"
-    stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *_GRADES, *RATE)
-    subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade", "first_day")
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        return _term(self.summary), _term(self.subjects)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ExposureAdjustedResult(SafetyResult):
-    """Adverse events per 100 person-years.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, followup_days (first to last day at risk, both included), note.
-    summary : DataFrame
-        level, soc, pt, group, n, n_first (subjects with a first event under risk), person_years (to the
-        first event), incidence_rate, incidence_ci_low, incidence_ci_high, n_events, followup_years,
-        event_rate, event_ci_low, event_ci_high (rates per 100 person-years), conf_level, method, note.
-    """
-
-    title: ClassVar[str] = "Adverse events per 100 person-years"
-    figure: ClassVar[str] = "ae_rates"
-    analysis: ClassVar[str] = "safety.exposure_adjusted"
-    stats: ClassVar[tuple[str, ...]] = (
-        "n", "n_first", "person_years", *INCIDENCE, "n_events", "followup_years", *EVENT
-    )  # fmt: skip
-    subject_stats: ClassVar[tuple[str, ...]] = ("followup_days",)
-    estimated: ClassVar[tuple[str, ...]] = (*INCIDENCE, *EVENT)
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        return _term(self.summary), "ANY"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class EpisodesResult(SafetyResult):
-    """Episodes of one adverse event of special interest.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, category, episode (1, 2 ...), start_day, end_day (days since infusion), ongoing (1, 0),
-        max_grade, n_records, duration_days, note: a row per episode.
-    summary : DataFrame
-        category, group (`ALL`), n_subjects, n_episodes.
-    """
-
-    title: ClassVar[str] = "Episodes"
-    analysis: ClassVar[str] = "safety.episodes"
-    stats: ClassVar[tuple[str, ...]] = ("n_subjects", "n_episodes")
-    subject_stats: ClassVar[tuple[str, ...]] = (
-        "start_day", "end_day", "ongoing", "max_grade", "n_records", "duration_days"
-    )  # fmt: skip
-    estimated: ClassVar[tuple[str, ...]] = ()
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        episode = self.subjects["category"] + ":" + self.subjects["episode"].astype(str)
-        return self.summary["category"], episode
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SpecialInterestResult(SafetyResult):
-    """CRS, ICANS and HLH: incidence, onset and duration.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, category, n_episodes, onset_day (days since infusion), duration_days (both of the first
-        episode), total_days, max_grade, ongoing (1, 0), note: who had it.
-    summary : DataFrame
-        category, group, n, n_subjects, n_episodes, estimate, ci_low, ci_high, n_grade_ge3,
-        grade_ge3_estimate, grade_ge3_ci_low, grade_ge3_ci_high (fractions), median, min and max of onset
-        and duration, total_days_median (days, among those who had it), conf_level, method, note.
-    """
-
-    title: ClassVar[str] = "Adverse events of special interest"
-    figure: ClassVar[str] = "aesi_map"
-    analysis: ClassVar[str] = "safety.special_interest"
-    stats: ClassVar[tuple[str, ...]] = (
-        "n", "n_subjects", "n_episodes", *RATE, "n_grade_ge3", *GE3, *SPANS, "total_days_median"
-    )  # fmt: skip
-    subject_stats: ClassVar[tuple[str, ...]] = (
-        "n_episodes", "onset_day", "duration_days", "total_days", "max_grade", "ongoing"
-    )  # fmt: skip
-    estimated: ClassVar[tuple[str, ...]] = (*RATE, *GE3)
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        return self.summary["category"], self.subjects["category"]
-
-
-def _term(frame: pd.DataFrame) -> pd.Series:
-    """One word per row of a term table: ANY, the class, or class|term."""
-    words = [
-        "|".join(filter(None, (soc, pt))) or "ANY" for soc, pt in zip(frame["soc"], frame["pt"], strict=True)
-    ]
-    return pd.Series(words, index=frame.index, dtype=object)
-
-
-# ----------------------------------------------------------------------------- public functions
 
 
 def treatment_emergent(
@@ -319,6 +127,39 @@ def treatment_emergent(
     return frame.set_axis(adverse_events.index) if isinstance(adverse_events, pd.DataFrame) else frame
 
 
+def queries(
+    adverse_events: Table,
+    subjects: Table,
+    *,
+    rules: SafetyRules | None = None,
+    events: Table | None = None,
+) -> pd.DataFrame:
+    """What should be asked about the records of adverse events before they are believed.
+
+    Parameters
+    ----------
+    adverse_events, subjects, rules, events
+        As in `overview`; a column that was not given is not asked about.
+
+    Returns
+    -------
+    DataFrame
+        table, row (1-based), subject_id, column, value, rule, message: an unknown subject, an unreadable or
+        impossible date (end before start, start after death or after the end of follow-up), a start or grade
+        that is missing or none, a blank term, class or relationship, a fatal event below grade 5. The same
+        stand beside every table, for its own columns, in `.queries`.
+
+    Examples
+    --------
+    >>> subjects = pd.DataFrame({"subject_id": ["1"], "infused": "Y"})
+    >>> asked = queries(pd.DataFrame({"subject_id": ["1"], "start_day": [9], "end_day": [3]}), subjects)
+    >>> asked[["row", "column", "message"]].values.tolist()
+    [[1, 'end_day', 'the event ends before it starts']]
+    """
+    found = _counting(adverse_events, subjects, events, rules or SafetyRules(), OF_LINES)
+    return trace.queries(found.timed, found.course, found.collected)
+
+
 def overview(
     adverse_events: Table,
     subjects: Table,
@@ -360,11 +201,10 @@ def overview(
     [['any_teae', 1.0, 2.0], ['any_teae_grade_ge3', 1.0, 1.0]]
     """
     rules = rules or SafetyRules()
-    found = _counting(adverse_events, subjects, events, rules, _OF_OVERVIEW)
+    found = _counting(adverse_events, subjects, events, rules, OF_LINES)
     groups = groups_of(found.course.subjects, by)
-    lines = _overview_lines(found, rules)
-    row = np.concatenate([np.full(int(line.sum()), number) for number, line in enumerate(lines.values())])
-    picked = np.concatenate([np.flatnonzero(line) for line in lines.values()])
+    lines = overview_lines(found, rules)
+    row, picked = trace.stacked(list(lines.values()))
     cells = found.cells(row, picked)
     counts = counting.count(cells, groups.members, len(lines))
     summary = groups.unfold(
@@ -373,10 +213,12 @@ def overview(
     )  # fmt: skip
     add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
-    _leave_open(summary, found.collected)
+    leave_open(summary, found.collected)
     return OverviewResult(
         subjects=_subject_counts(found), summary=summary, excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
+        trace=trace.Trace(found=found, groups=groups, keys=pd.DataFrame({"row": list(lines)}),
+                          assign=lambda: (row, picked)),
     )  # fmt: skip
 
 
@@ -431,6 +273,7 @@ def by_term(
     return TermResult(
         subjects=subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
+        trace=_trace_of_terms(found, groups, terms.rows),
     )  # fmt: skip
 
 
@@ -505,6 +348,7 @@ def exposure_adjusted(
     return ExposureAdjustedResult(
         subjects=subject, summary=summary, excluded=found.excluded, rules=rules,
         population=derive.population(course.subjects),
+        trace=_trace_of_terms(found, groups, terms.rows),
     )  # fmt: skip
 
 
@@ -562,6 +406,9 @@ def episodes(
     return EpisodesResult(
         subjects=merged, summary=summary, excluded=excluded, rules=rules,
         population=derive.population(found.course.subjects),
+        trace=trace.Trace(found=found, groups=groups_of(found.course.subjects, None),
+                          keys=merged[["subject_id", "category", "episode"]],
+                          assign=lambda: episode_records(found, series, merged)),
     )  # fmt: skip
 
 
@@ -612,12 +459,15 @@ def special_interest(
         subjects=affected.drop(columns="who"), summary=summary, rules=rules,
         excluded=results.concat([found.excluded, undated], results.EXCLUDED_COLUMNS),
         population=derive.population(found.course.subjects),
+        trace=trace.Trace(
+            found=found, groups=groups, keys=pd.DataFrame({"category": CATEGORIES}),
+            assign=lambda: trace.stacked([in_category(found.table, name) for name in CATEGORIES]),
+        ),
     )  # fmt: skip
 
 
-_OF_OVERVIEW = ("soc", "pt", "serious", "related_cart", "related_ld", "aesi", "outcome", "dlt")
 _OF_TERMS = ("soc", "pt")
-_OF_EPISODES = ("aesi",)
+_OF_EPISODES = ("aesi", "pt")
 
 
 def _counting(
@@ -630,64 +480,11 @@ def _counting(
     )  # fmt: skip
 
 
-# --------------------------------------------------------------------------------- which line, which term
-
-
-def _overview_lines(found: emergence.Records, rules: SafetyRules) -> dict[str, Flags]:
-    """The records of each line of the overview, in the order of the table."""
-    table = found.table
-    grade = table["grade"].to_numpy()
-    severe = grade >= 3
-    of_cart, serious = related(table["related_cart"]), among(table["serious"], ("Y",))
-    crs, icans = in_category(table, "CRS"), in_category(table, "ICANS")
-    infection = in_category(table, "INFECTION") | among(table["soc"], (rules.infection_soc,))
-    cytopenia = in_category(table, "CYTOPENIA") | among(table["pt"], rules.cytopenia_terms)
-    return {
-        "any_teae": np.ones(len(table), dtype=bool),
-        "any_teae_grade_ge3": severe,
-        "any_teae_grade_missing": np.isnan(grade),
-        "related_cart_teae": of_cart,
-        "related_cart_teae_grade_ge3": of_cart & severe,
-        "related_ld_teae": related(table["related_ld"]),
-        "serious_teae": serious,
-        "serious_related_cart_teae": serious & of_cart,
-        "fatal_teae": (grade == 5) | among(table["outcome"], ("FATAL",)),
-        "dlt": among(table["dlt"], ("Y",)),
-        "crs_any": crs,
-        "crs_grade_ge3": crs & severe,
-        "icans_any": icans,
-        "icans_grade_ge3": icans & severe,
-        "iec_hs_any": in_category(table, "HLH"),
-        "infection_any": infection,
-        "infection_grade_ge3": infection & severe,
-        "cytopenia_any": cytopenia,
-        "cytopenia_grade_ge3": cytopenia & severe,
-        "prolonged_cytopenia": cytopenia & severe & _present_after(found, rules.prolonged_after_day),
-        "uncoded_any": table["pt"].isna().to_numpy(),
-    }
-
-
-_LINE_NEEDS = {
-    "serious": ("serious_teae", "serious_related_cart_teae"),
-    "dlt": ("dlt",),
-    "aesi": ("crs_any", "crs_grade_ge3", "icans_any", "icans_grade_ge3", "iec_hs_any"),
-}
-
-
-def _leave_open(summary: pd.DataFrame, collected: tuple[str, ...]) -> None:
-    """Blank the lines whose column was not collected: no record of it is not the same as none."""
-    for column, lines in _LINE_NEEDS.items():
-        if column not in collected:
-            here = summary["row"].isin(lines)
-            summary.loc[here, ["n_subjects", "n_events", *RATE]] = np.nan
-            summary.loc[here, "note"] = f"{column} not collected"
-
-
-def _present_after(found: emergence.Records, day: float) -> Flags:
-    """Whether a record is still there after a day; one without any known end is."""
-    start, end = found.table["start_day"].to_numpy(), end_or_risk_end(found)
-    present: Flags = (start > day) | (end > day) | np.isnan(end)
-    return present
+def _trace_of_terms(found: emergence.Records, groups: Groups, keys: pd.DataFrame) -> trace.Trace:
+    """The records behind the rows of a term table."""
+    return trace.Trace(
+        found=found, groups=groups, keys=keys, assign=lambda: trace.term_assignment(found, keys)
+    )
 
 
 def _subject_counts(found: emergence.Records) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from cart7 import derive, records, results
 from cart7.stats import proportions
 from cart7.toxicity import emergence, tallies
 from cart7.toxicity.emergence import Table
+from cart7.toxicity.trace import ROW_COLUMNS, FrameTrace
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Words: TypeAlias = npt.NDArray[np.object_]
@@ -157,9 +158,9 @@ def dose_limiting_toxicity(
     rules = rules or DltRules()
     course = emergence.course(subjects, events)
     if dlt is not None:
-        judged, excluded = _adjudicated(dlt, course)
+        judged, excluded, sources = _adjudicated(dlt, course)
     elif adverse_events is not None:
-        judged, excluded = _judged(adverse_events, course, events, rules)
+        judged, excluded, sources = _judged(adverse_events, course, events, rules)
     else:
         raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
     groups = tallies.groups_of(course.subjects, by)
@@ -176,13 +177,14 @@ def dose_limiting_toxicity(
     return DltResult(
         subjects=judged, summary=summary, excluded=excluded, rules=rules,
         population=derive.population(course.subjects), source="derived" if dlt is None else "adjudicated",
+        trace=FrameTrace(sources=sources, subjects=course.subjects, groups=groups),
     )  # fmt: skip
 
 
-def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Flags and reasons as the adjudicated table states them."""
+def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Flags and reasons as the adjudicated table states them, and the rows that state a DLT."""
     table = records.to_frame(
-        dlt, "dlt", needs=("evaluable", "dlt"), fill=("dlt_term", "not_evaluable_reason")
+        dlt, "dlt", needs=("evaluable", "dlt"), fill=("dlt_term", "not_evaluable_reason", "dlt_onset_day")
     )
     mine, others = derive.known_subjects(table, course.subjects)
     again = mine["subject_id"].duplicated(keep=False)
@@ -204,7 +206,10 @@ def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd
         results.excluded_rows(others, "dlt", "not a subject of this analysis"),
         results.excluded_rows(mine[again], "dlt", "several rows of this subject"),
     ]
-    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS)
+    stated = mine[(~again & (mine["evaluable"] == "Y") & (mine["dlt"] == "Y")).to_numpy(dtype=bool)]
+    sources = stated.assign(table="dlt", term=tallies.word_or(stated["dlt_term"], ""), grade=np.nan,
+                            start_day=stated["dlt_onset_day"], end_day=np.nan, start=pd.NaT)  # fmt: skip
+    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS), sources[list(ROW_COLUMNS)]
 
 
 _READ = ("pt", "verbatim", "aesi", "related_cart", "related_disease")
@@ -212,9 +217,10 @@ _READ = ("pt", "verbatim", "aesi", "related_cart", "related_disease")
 
 def _judged(
     adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Flags and reasons derived from adverse events, exposure and follow-up."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Flags and reasons derived from adverse events and follow-up, and the dose-limiting records."""
     timed, _ = emergence.timed(adverse_events, course, words=_READ)
+    timed["grade"] = emergence.known_grade(timed["grade"].to_numpy(dtype=float))
     strangers = timed[timed["who"] < 0]
     timed = timed[timed["who"] >= 0]
     term = tallies.word_or(tallies.word_or(timed["pt"], timed["verbatim"]), tallies.UNCODED)
@@ -229,7 +235,10 @@ def _judged(
     judged["dlt"] = toxic.astype(float)
     judged["reason"] = np.where(toxic, limiting, why_not)
     judged["note"] = ["not judged, grade or start missing: " + terms if terms else "" for terms in open_terms]
-    return judged, results.excluded_rows(strangers, "adverse_events", "not a subject of this analysis")
+    sources = timed.assign(table="adverse_events", term=term)
+    sources = sources[(clause != "") & course.infused[timed["who"].to_numpy()]]
+    excluded = results.excluded_rows(strangers, "adverse_events", "not a subject of this analysis")
+    return judged, excluded, sources[list(ROW_COLUMNS)]
 
 
 def _of_subject(timed: pd.DataFrame, words: pd.Series, picked: Flags, n: int, between: str) -> Words:

@@ -67,6 +67,7 @@ class Records:
     course: Course
     excluded: pd.DataFrame
     collected: tuple[str, ...]
+    timed: pd.DataFrame  # all records, those that do not count too
 
     def cells(self, row: Ints, picked: Ints) -> counting.Cells:
         """The picked records reduced to one cell per table row and subject."""
@@ -146,9 +147,11 @@ def timed(
     table = records.to_frame(adverse_events, "adverse_events", fill=READ + words)
     given = _given(adverse_events, table)
     who = course.position(table["subject_id"])
-    infusion = _of(course.infusion, who)
+    infusion = of_subject(course.infusion, who)
     start, start_missing, no_start = _start(table, infusion)
-    end, end_missing, no_end = _end(table, [_of(course.death_date, who), _of(course.end_date, who)])
+    end, end_missing, no_end = _end(
+        table, [of_subject(course.death_date, who), of_subject(course.end_date, who)]
+    )
     for name, date, missing in (("start", start, start_missing), ("end", end, end_missing)):
         day = table[f"{name}_day"].to_numpy(dtype=float)
         stated = ~np.isnan(day) & ~np.isnat(infusion)
@@ -177,10 +180,16 @@ def _needed(adverse_events: Table, words: tuple[str, ...]) -> Table:
     return adverse_events.loc[:, adverse_events.columns.isin(["subject_id", *READ, *words])]
 
 
-def _of(values: npt.NDArray[Any], who: Ints) -> npt.NDArray[Any]:
+def of_subject(values: npt.NDArray[Any], who: Ints) -> npt.NDArray[Any]:
     """Value of the subject of each record; missing for a stranger (position -1)."""
     blank = np.array([np.datetime64("NaT", "D") if values.dtype.kind == "M" else np.nan])
     return np.append(values, blank)[who]
+
+
+def known_grade(grade: Floats) -> Floats:
+    """Grades 1 to 5; anything else is no grade."""
+    valid = (grade >= 1) & (grade <= counting.GRADES) & (grade == np.floor(grade))
+    return np.where(valid, grade, np.nan)
 
 
 def _start(table: pd.DataFrame, infusion: Dates) -> tuple[Dates, Any, Flags]:
@@ -214,7 +223,7 @@ def _judge(table: pd.DataFrame, course: Course, baseline: bool, window_days: flo
     """Set `treatment_emergent` and `why` (empty for a record that counts)."""
     who = table["who"].to_numpy()
     start, end = table["start_day"].to_numpy(), table["end_day"].to_numpy()
-    infused, reference = _of(course.infused.astype(float), who) == 1, _of(course.reference, who)
+    infused, reference = of_subject(course.infused.astype(float), who) == 1, of_subject(course.reference, who)
     grade, before = table["grade"].to_numpy(), table["baseline_grade"].to_numpy()
     worse = baseline & ((grade > before) | np.isnan(grade) | np.isnan(before))
     last = np.inf if window_days is None else window_days
@@ -282,9 +291,11 @@ def emergent(
     table, given = timed(needed, who_is_who, window_days=window_days, words=words)
     counts = table["treatment_emergent"].to_numpy()
     others = table.loc[~counts, ["row", "subject_id", "why"]]
-    kept = table if counts.all() else table[counts].reset_index(drop=True)
+    kept = (table if counts.all() else table[counts]).reset_index(drop=True)
+    kept["grade"] = known_grade(kept["grade"].to_numpy(dtype=float))
     return Records(
         table=kept, who=kept["who"].to_numpy(), course=who_is_who, collected=_collected(table, given),
+        timed=table,
         excluded=results.excluded_rows(others, "adverse_events", others["why"]),
     )  # fmt: skip
 
@@ -298,5 +309,6 @@ def all_records(adverse_events: Table, *, words: tuple[str, ...]) -> Records:
     every, given = timed(adverse_events, nobody, words=words)
     return Records(
         table=every, who=every["who"].to_numpy(), course=nobody, collected=_collected(every, given),
+        timed=every,
         excluded=results.excluded_frame(),
     )  # fmt: skip

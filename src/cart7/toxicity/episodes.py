@@ -66,6 +66,22 @@ def merged_episodes(
     return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
 
 
+def episode_records(found: emergence.Records, series: Ints, merged: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Row of `merged` (subject_id, start_day, end_day) of each record, and the record."""
+    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
+    start = found.table["start_day"].to_numpy()
+    owner, first = merged["subject_id"].to_numpy(dtype=object), merged["start_day"].to_numpy()
+    last = np.where(np.isnan(merged["end_day"].to_numpy()), np.inf, merged["end_day"].to_numpy())
+    blocks = [
+        np.flatnonzero(
+            (series >= 0) & (ids[found.who] == owner[row]) & (start >= first[row]) & (start <= last[row])
+        )
+        for row in range(len(merged))
+    ]
+    row = np.repeat(np.arange(len(merged)), [len(block) for block in blocks])
+    return row, np.concatenate([*blocks, np.zeros(0, dtype=np.int64)]).astype(np.int64)
+
+
 def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Who had which category (`who`: row of the subject): first episode, total days and worst grade."""
     n = max(len(found.course.subjects), 1)

@@ -18,6 +18,7 @@ from cart7.errors import DataError, Problem
 from cart7.grading import ctcae
 from cart7.toxicity import emergence, tallies
 from cart7.toxicity.emergence import Table
+from cart7.toxicity.trace import ROW_COLUMNS, FrameTrace
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -278,6 +279,7 @@ def lab_shift(
     return LabShiftResult(
         subjects=shifts, summary=_shift_summary(shifts, people, groups), version=version,
         excluded=results.concat(excluded, results.EXCLUDED_COLUMNS), population=derive.population(people),
+        trace=FrameTrace(sources=_shift_sources(mine[~ungraded], shifts), subjects=people, groups=groups),
     )  # fmt: skip
 
 
@@ -394,6 +396,8 @@ def icaht(
     samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
     samples = derive.with_day(samples, table, date="sample_date")
     anc = samples[(samples["test"] == "ANC") & samples["value"].notna()]
+    if negative := _negative(anc):
+        raise DataError(negative)
     anc, excluded = _usable(anc, table)
     counts = pd.DataFrame(
         {"subject_id": anc["subject_id"], "day": anc["day"],
@@ -437,10 +441,19 @@ def _scale(table: pd.DataFrame, tests: list[str]) -> Floats:
         Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNKNOWN-UNIT",
                 message="a unit of this test must be known")
         for row, unit in zip(wrong["row"], wrong["unit"], strict=True)
-    ]  # fmt: skip
+    ] + _negative(table)  # fmt: skip
     if problems:
         raise DataError(problems)
     return scale
+
+
+def _negative(table: pd.DataFrame) -> list[Problem]:
+    """A problem for each value below zero: no test of the schema has one."""
+    return [
+        Problem(table="labs", row=int(row), column="value", value=value, rule="NUMBER-NEGATIVE",
+                message="a laboratory value cannot be negative")
+        for row, value in table.loc[table["value"] < 0, ["row", "value"]].itertuples(index=False)
+    ]  # fmt: skip
 
 
 def _add_baseline(table: pd.DataFrame) -> None:
@@ -514,6 +527,22 @@ def _shifts(graded: pd.DataFrame, version: str) -> pd.DataFrame:
 
 
 _RANK = {test: number for number, test in enumerate(ctcae.TESTS)}
+
+
+def _shift_sources(graded: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
+    """The baseline and the worst later values of each subject, test and direction."""
+    blocks = []
+    for direction, column in (("L", "grade_low"), ("H", "grade_high")):
+        rows = graded.merge(shifts[shifts["direction"] == direction], on=["subject_id", "test"],
+                            suffixes=("", "_shift"))  # fmt: skip
+        worst = pd.to_numeric(rows["worst_grade"], errors="coerce")
+        later = (rows["day"] > 0).to_numpy()
+        kept = (rows["is_baseline"] == 1) | (later & ((rows[column] == worst) | worst.isna()))
+        blocks.append(rows[kept].assign(grade=rows[column]))
+    sources = pd.concat(blocks, ignore_index=True)
+    sources = sources.assign(table="labs", term=sources["test"], start_day=sources["day"],
+                             end_day=sources["day"], start=pd.NaT)  # fmt: skip
+    return sources[[*ROW_COLUMNS, "test", "direction", "baseline_grade", "worst_grade"]]
 
 
 def _shift_summary(shifts: pd.DataFrame, people: pd.DataFrame, groups: tallies.Groups) -> pd.DataFrame:

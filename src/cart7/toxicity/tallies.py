@@ -6,7 +6,7 @@ the way of a safety result to the long form. Not here: which records a row count
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
@@ -35,6 +35,17 @@ UNITS = {
 }
 
 
+class Traceable(Protocol):
+    """What a table was counted from."""
+
+    def rows(self, **key: Any) -> pd.DataFrame:
+        """Source rows of a cell."""
+
+    @property
+    def queries(self) -> pd.DataFrame:
+        """What should be asked about the records."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SafetyResult(EndpointResult):
     """A result of the safety room: how its frames become long rows."""
@@ -44,6 +55,39 @@ class SafetyResult(EndpointResult):
     subject_stats: ClassVar[tuple[str, ...]]
     estimated: ClassVar[tuple[str, ...]] = RATE
     summary_population: ClassVar[str] = ""
+    trace: Traceable | None = field(repr=False, default=None)
+
+    def rows(self, **key: Any) -> pd.DataFrame:
+        """Source rows of a cell of `summary`.
+
+        Parameters
+        ----------
+        **key
+            The columns that name the row of `summary` (`row`; `soc`, `pt`; `category` ...), `group`
+            (`ALL` by default) and, in tables of adverse events, `grade_group`: `any`, `missing`, `3`, `3-4`,
+            `>=3`: the subjects of that worst grade, with the records that put them there.
+
+        Returns
+        -------
+        DataFrame
+            table, row (1-based row of the input), subject_id, term, grade, start_day, end_day (days since
+            infusion), start.
+
+        Raises
+        ------
+        ValueError
+            If no row of the table has that name.
+        """
+        if self.trace is None:
+            raise ValueError(f"{type(self).__name__} keeps no source rows")
+        return self.trace.rows(**key)
+
+    @property
+    def queries(self) -> pd.DataFrame:
+        """Queries about the records: table, row, subject_id, column, value, rule, message."""
+        if self.trace is None:
+            raise ValueError(f"{type(self).__name__} keeps no source rows")
+        return self.trace.queries
 
     def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
         """Word of each row of `summary` and of `subjects`."""
