@@ -70,6 +70,14 @@ def test_the_titre_of_a_negative_sample_is_not_read():
     assert math.isnan(subject((-2, "NEG", "<1:10"), (28, "NEG", "n/a"))["max_post_titer"])
 
 
+def test_a_titre_without_a_positive_is_listed():
+    rows = pd.DataFrame({"subject_id": ["1", "1", "1", "2"], "day": [-1, 28, 60, 28], "titer": [None, "1:80", "20", None],
+                         "result": ["NEG", "NEG", "NEG", "NEG"]})  # fmt: skip
+    notes = classify(rows).subjects["note"].tolist()
+    assert "titre of a negative sample not used: day 28, 60" in notes[0]
+    assert "titre" not in notes[1].replace("negative sample: no titre", "")
+
+
 def test_the_fold_of_a_boost_is_a_rule():
     rows = (-2, "POS", 20), (28, "POS", 40)
     assert subject(*rows, boost_fold=2.0)["classification"] == "BOOSTED"

@@ -1,51 +1,50 @@
 """Immunogenicity: who had antibodies against the CAR before, who got them or more of them after.
 
-Here: the class of each subject with its kinetics (`classify`) and positive rates by visit and
-overall (`positive_rate`). Not here: intervals of a proportion (stats.proportions), windows and
-days (derive), drawing (report.figures).
+Here: the class of each subject with its kinetics (`classify`), positive rates by visit and overall
+(`positive_rate`), antibodies beside the loss of CAR-T cells (`against_persistence`). Not here: intervals
+and tests of proportions (stats.proportions), windows and days (derive), the loss itself (`pk.persistence`).
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, records, results
+from cart7.antibodies.relation import by_then, ever, losses, sequences, two_by_two
+from cart7.antibodies.results import (
+    CLASSES,
+    COURSE,
+    MEASURES,
+    MISSING,
+    NEGATIVE,
+    NO_TITER,
+    NOT_EMERGENT,
+    POSITIVE,
+    RELATION_COLUMNS,
+    SAMPLE_COLUMNS,
+    SUBJECT_COLUMNS,
+    SUMMARY_COLUMNS,
+    VISIT_COLUMNS,
+    ClassificationResult,
+    LossRelationResult,
+    PositiveRateResult,
+)
+from cart7.antibodies.rules import BASELINE, OVERALL, AdaRules
 from cart7.derive import Window
 from cart7.errors import DataError, Problem
 from cart7.results import Texts, first_reason, joined
 from cart7.stats import proportions
 
-__all__ = ["AdaRules", "ClassificationResult", "PositiveRateResult", "Window", "classify", "positive_rate"]
+__all__ = [
+    "AdaRules", "ClassificationResult", "LossRelationResult", "PositiveRateResult", "Window",
+    "against_persistence", "classify", "positive_rate",
+]  # fmt: skip
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
 
-BASELINE, OVERALL = "BASELINE", "OVERALL"
-POSITIVE, NEGATIVE, MISSING = "POSITIVE", "NEGATIVE", "MISSING"
-CLASSES = (
-    "INDUCED", "BOOSTED", "UNAFFECTED", "NEGATIVE", "MISSING_BASELINE_POSITIVE", "MISSING_BASELINE_NEGATIVE",
-    "NO_POST_BASELINE", "NO_EVALUABLE_SAMPLE",
-)  # fmt: skip
-TITER = r"^(?:1\s*:\s*)?(\d+(?:\.\d+)?)$"
-TITER_UNIT = "reciprocal dilution"
-NO_TITER = "negative sample: no titre"
-NOT_EMERGENT = "no treatment-emergent sample"
-
-_SUBJECT_COLUMNS = (
-    "subject_id", "baseline_status", "baseline_titer", "n_post_evaluable", "classification",
-    "treatment_emergent", "kinetics", "first_te_positive_day", "last_te_positive_day", "te_duration_days",
-    "max_post_titer", "note",
-)  # fmt: skip
-_COURSE = ("first_te_positive_day", "last_te_positive_day", "te_duration_days")
-_SAMPLE_COLUMNS = ("subject_id", "day", "result", "titer", "post", "treatment_emergent")
-_VISIT_COLUMNS = ("subject_id", "visit", "day", "result", "titer", "treatment_emergent", "note")
-_SUMMARY_COLUMNS = (
-    "visit", "measure", "group", "n_infused", "n", "n_positive", "estimate", "ci_low", "ci_high",
-    "conf_level", "method", "note",
-)  # fmt: skip
 _NOBODY = {
     "positive_at_visit": "no evaluable sample at the visit",
     "treatment_emergent_at_visit": "no evaluable sample at the visit of a subject with a baseline",
@@ -55,102 +54,9 @@ _NOBODY = {
 }
 
 
-class AdaRules(BaseModel):
-    """The choices of the statistical analysis plan that change antibody numbers.
-
-    Parameters
-    ----------
-    windows : mapping of str to Window
-        Visit windows in whole days since infusion; gaps are allowed, overlaps are refused.
-    tie : {"later", "earlier"}
-        Which of two samples equally near the target day counts.
-    minimum_required_dilution : float
-        Titre of a positive sample without one (reciprocal dilution).
-    boost_fold : float
-        A titre at or above this multiple of the baseline titre is boosted.
-    persistent_days : float
-        Days from the first to the last treatment-emergent positive sample that make it persistent.
-    missing_baseline : {"own-class", "assume-negative"}
-        A missing baseline has classes of its own, or counts as negative (as in admiral's template).
-    conf_level : float
-        Two-sided level of the intervals.
-    ci_method : str
-        Method of `stats.proportions.interval`.
-
-    Examples
-    --------
-    >>> AdaRules(missing_baseline="assume-negative").persistent_days
-    112.0
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    windows: dict[str, Window] = {
-        "D14": Window(14, 10, 20),
-        "D28": Window(28, 21, 44),
-        "M2": Window(60, 45, 75),
-        "M3": Window(90, 76, 120),
-        "M6": Window(180, 121, 220),
-        "M9": Window(270, 221, 310),
-        "M12": Window(360, 311, 420),
-    }
-    tie: Literal["later", "earlier"] = "later"
-    minimum_required_dilution: float = Field(default=10.0, gt=0)
-    boost_fold: float = Field(default=4.0, gt=1)
-    persistent_days: float = Field(default=112.0, ge=0)
-    missing_baseline: Literal["own-class", "assume-negative"] = "own-class"
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-    ci_method: str = "clopper-pearson"
-
-    @field_validator("windows")
-    @classmethod
-    def _apart(cls, windows: dict[str, Window]) -> dict[str, Window]:
-        reserved = {BASELINE, OVERALL} & set(windows)
-        if reserved:
-            raise ValueError(f"{' and '.join(sorted(reserved))} cannot be the name of a window")
-        derive.check_windows(windows)
-        return windows
-
-    @field_validator("ci_method")
-    @classmethod
-    def _known(cls, method: str) -> str:
-        if method not in proportions.METHODS:
-            raise ValueError(f"ci_method must be one of {', '.join(proportions.METHODS)}, got {method!r}")
-        return method
-
+TITER = r"^(?:1\s*:\s*)?(\d+(?:\.\d+)?)$"
 
 DEFAULT_RULES = AdaRules()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class ClassificationResult(results.EndpointResult):
-    """Antibody class and kinetics of each subject; `summary` counts the classes.
-
-    `samples` holds every evaluable sample: `subject_id, day, result, titer, post, treatment_emergent`.
-    """
-
-    title: ClassVar[str] = "Anti-CAR antibodies: classification"
-    figure: ClassVar[str] = "ada_course"
-
-    rules: AdaRules
-    samples: pd.DataFrame = field(repr=False)
-    reasons: Mapping[str, Texts] = field(repr=False)
-
-    def _long(self) -> list[pd.DataFrame]:
-        return _classification_long(self)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PositiveRateResult(results.EndpointResult):
-    """Positive rates by visit and overall, each with its numerator and denominator."""
-
-    title: ClassVar[str] = "Anti-CAR antibodies: positive rates"
-    figure: ClassVar[str] = "ada_rates"
-
-    rules: AdaRules
-
-    def _long(self) -> list[pd.DataFrame]:
-        return _rate_long(self)
 
 
 def classify(
@@ -201,12 +107,12 @@ def classify(
     samples = _with_treatment_emergence(course, rules)
     table, reasons = _classes(course.people, samples, rules)
     return ClassificationResult(
-        subjects=table[list(_SUBJECT_COLUMNS)],
+        subjects=table[list(SUBJECT_COLUMNS)],
         summary=_class_counts(table),
         excluded=course.excluded,
         rules=rules,
         population=derive.population(course.people),
-        samples=samples[list(_SAMPLE_COLUMNS)].reset_index(drop=True),
+        samples=samples[list(SAMPLE_COLUMNS)].reset_index(drop=True),
         reasons=reasons,
     )
 
@@ -262,7 +168,7 @@ def positive_rate(
     )
     unused = samples.drop(index=chosen.index.unique())
     return PositiveRateResult(
-        subjects=chosen[list(_VISIT_COLUMNS)].reset_index(drop=True),
+        subjects=chosen[list(VISIT_COLUMNS)].reset_index(drop=True),
         summary=_rates(_flags(course.people, samples, chosen, rules), course.people, by, rules),
         excluded=results.concat(
             [course.excluded, results.excluded_rows(unused, "ada", "not the sample of a visit")],
@@ -271,6 +177,67 @@ def positive_rate(
         rules=rules,
         population=derive.population(course.people),
     )
+
+
+def against_persistence(
+    ada_result: ClassificationResult, persistence: pd.DataFrame, *, visits: Sequence[str] = ("M3", "M6")
+) -> LossRelationResult:
+    """Which came first, antibodies or the loss of CAR-T cells, and both by a visit in a 2 x 2 table.
+
+    Parameters
+    ----------
+    ada_result : ClassificationResult
+        Of `classify`: its subjects are the rows.
+    persistence : DataFrame
+        `pk.persistence(...).subjects` of one assay: subject_id, event (`LOSS`, `DEATH`, `HSCT`, `CENSORED`),
+        last_quantifiable_day, first_blq_day (days since infusion).
+    visits : sequence of str
+        Windows of the rules of `ada_result` by whose last day both are judged.
+
+    Returns
+    -------
+    LossRelationResult
+        `sequence` is one of `SEQUENCES`; antibodies and loss lie between samples, so they are in order only
+        where the two intervals do not overlap.
+
+    Raises
+    ------
+    DataError
+        If `persistence` lacks a column.
+    ValueError
+        For a visit that the rules do not have, or two rows of a subject.
+
+    Notes
+    -----
+    Lost by a visit: below the limit by the last day of its window, and never quantifiable again. Kept:
+    quantifiable on the first day of the window or later. Otherwise, and after a transplant or death before
+    the loss, it is not known, and the subject is in no cell. Antibodies by a visit: a positive sample up to
+    that last day (`ever_positive`: before infusion too); negative needs an evaluable sample after infusion.
+    The test is exact and proves nothing about cause.
+
+    Examples
+    --------
+    >>> ada = pd.DataFrame({"subject_id": "1", "day": [-2, 28, 84], "result": ["NEG", "NEG", "POS"]})
+    >>> cells = pd.DataFrame({"subject_id": ["1"], "event": "LOSS", "last_quantifiable_day": 89.0,
+    ...                       "first_blq_day": 190.0})
+    >>> relation = against_persistence(classify(ada), cells)
+    >>> relation.subjects["sequence"].tolist(), relation.at_visit["lost"].tolist()
+    (['BEFORE_LOSS'], [0.0, 1.0])
+    """
+    rules = ada_result.rules
+    unknown = [visit for visit in visits if visit not in rules.windows]
+    if unknown:
+        raise ValueError(f"visits must be among {', '.join(rules.windows)}; got {unknown[0]!r}")
+    loss = losses(persistence).reindex(ada_result.subjects["subject_id"])
+    table, reasons = sequences(ada_result, loss)
+    at_visit = results.concat(
+        [by_then(ada_result, loss, visit) for visit in visits],
+        ("subject_id", "visit", *MEASURES, "lost", "note"),
+    )
+    return LossRelationResult(
+        subjects=table[list(RELATION_COLUMNS)], summary=two_by_two(at_visit, visits), rules=rules,
+        population=ada_result.population, at_visit=at_visit, reasons=reasons,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -298,8 +265,9 @@ def _read(ada: Table, subjects: Table | None, rules: AdaRules) -> _Course:
     )
     positive = frame["result"] == "POS"
     frame = frame.assign(
-        titer=titer.fillna(rules.minimum_required_dilution).where(positive), post=frame["day"] > 0
-    )
+        titer=titer.fillna(rules.minimum_required_dilution).where(positive), post=frame["day"] > 0,
+        idle_titer=frame["titer"].notna() & ~positive,
+    )  # fmt: skip
     samples = frame[reason == ""].sort_values(["subject_id", "day"], kind="stable")
     excluded = results.excluded_rows(frame[reason != ""], "ada", pd.Series(reason, index=frame.index))
     return _Course(people=people, samples=samples, excluded=excluded)
@@ -392,8 +360,16 @@ def _classes(
     remarks = [
         first_reason((assumption, "baseline missing: assumed negative")),
         first_reason((lone, "persistent because the last sample is treatment-emergent")),
+        _idle_titers(samples).reindex(ids).fillna("").to_numpy(),
     ]
     return table.assign(note=joined(table, reasons, remarks)).reset_index(), reasons
+
+
+def _idle_titers(samples: pd.DataFrame) -> pd.Series:
+    """By subject the negative samples that carry a titre."""
+    idle = samples[samples["idle_titer"]]
+    days = idle["day"].map("{:g}".format).astype(object).groupby(idle["subject_id"])
+    return days.agg(lambda mine: f"titre of a negative sample not used: day {', '.join(mine)}")
 
 
 def _class_reasons(table: pd.DataFrame) -> dict[str, Texts]:
@@ -406,7 +382,7 @@ def _class_reasons(table: pd.DataFrame) -> dict[str, Texts]:
     return {
         "baseline_titer": first_reason(no_baseline, (status == NEGATIVE, "baseline negative")),
         "treatment_emergent": emergent,
-        **dict.fromkeys(("kinetics", *_COURSE), course),
+        **dict.fromkeys(("kinetics", *COURSE), course),
         "max_post_titer": first_reason(no_post, (n_post > 0, "no positive sample after infusion")),
     }
 
@@ -432,14 +408,10 @@ def _flags(
         if visit != BASELINE:
             until = post[np.floor(post["day"]) <= rules.windows[visit].upper]
             flags[visit, "treatment_emergent_at_visit"] = at["treatment_emergent"]
-            flags[visit, "cumulative_through_visit"] = _ever(until, "positive", ids)
-    flags[OVERALL, "prevalence"] = _ever(samples, "positive", ids)
-    flags[OVERALL, "incidence"] = _ever(post, "treatment_emergent", ids)
+            flags[visit, "cumulative_through_visit"] = ever(until, "positive", ids)
+    flags[OVERALL, "prevalence"] = ever(samples, "positive", ids)
+    flags[OVERALL, "incidence"] = ever(post, "treatment_emergent", ids)
     return flags
-
-
-def _ever(samples: pd.DataFrame, flag: str, ids: pd.Index) -> pd.Series:
-    return samples.groupby("subject_id")[flag].max().reindex(ids)
 
 
 def _rates(
@@ -454,7 +426,7 @@ def _rates(
         for (visit, measure), flag in flags.items()
         for group, member in derive.groups(people, by)
     ]  # fmt: skip
-    table = pd.DataFrame(rows, columns=list(_SUMMARY_COLUMNS[:6]))
+    table = pd.DataFrame(rows, columns=list(SUMMARY_COLUMNS[:6]))
     n, n_positive = table["n"].to_numpy(dtype="int64"), table["n_positive"].to_numpy(dtype="int64")
     low, high = proportions.interval(n_positive, n, method=rules.ci_method, conf_level=rules.conf_level)
     return table.assign(
@@ -465,37 +437,3 @@ def _rates(
         method=proportions.METHODS[rules.ci_method],
         note=table["measure"].map(_NOBODY).where(n == 0, ""),
     )
-
-
-def _classification_long(result: ClassificationResult) -> list[pd.DataFrame]:
-    """Long rows of `classify`: the class counts, then the subjects."""
-    summary, subjects = result.summary, result.subjects
-    counts = results.long_rows(
-        summary, analysis="immunogenicity.classify", param="ADA:" + summary["classification"],
-        population=result.population, group=summary["group"], stats=("n", "n_event"),
-    )  # fmt: skip
-    units = dict.fromkeys(_COURSE, "days") | dict.fromkeys(("baseline_titer", "max_post_titer"), TITER_UNIT)
-    rows = results.long_rows(
-        subjects, analysis="immunogenicity.classify", param="ADA", population=result.population,
-        subject_id=subjects["subject_id"], stats=_SUBJECT_COLUMNS[1:-1], units=units,
-        reasons={name: pd.Series(why, index=subjects.index) for name, why in result.reasons.items()},
-    )  # fmt: skip
-    return [counts, rows]
-
-
-def _rate_long(result: PositiveRateResult) -> list[pd.DataFrame]:
-    """Long rows of `positive_rate`: the rates, then the sample of each subject and visit."""
-    summary, subjects = result.summary, result.subjects
-    rates = results.long_rows(
-        summary, analysis="immunogenicity.positive_rate", param="ADA:" + summary["measure"],
-        timepoint=summary["visit"], population=result.population, group=summary["group"],
-        stats=_SUMMARY_COLUMNS[3:-3],
-        method=dict.fromkeys(("estimate", "ci_low", "ci_high"), summary["method"]),
-    )  # fmt: skip
-    rows = results.long_rows(
-        subjects, analysis="immunogenicity.positive_rate", param="ADA", timepoint=subjects["visit"],
-        population=result.population, subject_id=subjects["subject_id"],
-        stats=("day", "result", "titer", "treatment_emergent"),
-        units={"day": "days", "titer": TITER_UNIT}, reasons={"titer": NO_TITER},
-    )  # fmt: skip
-    return [rates, rows]
