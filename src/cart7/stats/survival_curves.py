@@ -170,7 +170,9 @@ def _days(times: Floats, events: NDArray[np.bool_]) -> tuple[Floats, Ints, Ints]
 def _moments(times: Floats, events: NDArray[np.bool_], *, near_ties: bool) -> tuple[Floats, Ints, Ints]:
     """Distinct times, observed and events at each, from one sort."""
     # Non-negative floats order as their bits do, which leaves the lowest bit free to carry the event.
-    keys = ((times + 0.0).view(np.uint64) << np.uint64(1)) | events
+    keys = (times + 0.0).view(np.uint64)
+    keys <<= np.uint64(1)
+    keys |= events
     keys.sort()
     ordered = (keys >> np.uint64(1)).view(np.float64)
     gap = ordered[1:] - ordered[:-1]
@@ -179,22 +181,26 @@ def _moments(times: Floats, events: NDArray[np.bool_], *, near_ties: bool) -> tu
         first[1:] = gap > _resolution(ordered[first])
     (start,) = first.nonzero()
     keys &= np.uint64(1)
-    return ordered[start], ordered.size - start, np.add.reduceat(keys.view(np.int64), start)
+    before = np.append(0, keys.view(np.int64).cumsum())  # events before each place of the order
+    n_event = np.diff(before[np.append(start, ordered.size)])
+    return ordered[start], ordered.size - start, n_event
 
 
 def _from_counts(time: Floats, n_observed: Ints, n_risk: Ints, n_event: Ints, n_censor: Ints) -> Curve:
-    risk = np.maximum(n_risk, 1.0)  # where nobody is at risk there is no event either
+    risk: Floats = np.maximum(n_risk, 1.0, dtype=float)  # where nobody is at risk there is no event either
     left = risk - n_event
+    variance = risk * left
     with np.errstate(divide="ignore"):
-        variance = n_event / (risk * left)
+        np.divide(n_event, variance, out=variance)
+    np.divide(left, risk, out=left)
     return Curve(
         time=time,
         n_observed=n_observed,
         n_risk=n_risk,
         n_event=n_event,
         n_censor=n_censor,
-        survival=(left / risk).cumprod(),
-        log_std_err=np.sqrt(variance.cumsum()),
+        survival=left.cumprod(out=left),
+        log_std_err=np.sqrt(variance.cumsum(out=variance), out=variance),
     )
 
 

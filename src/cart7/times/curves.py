@@ -60,14 +60,18 @@ class Fit:
     @cached_property
     def limits(self) -> tuple[Floats, Floats]:
         """Limits before the first time and then at each time."""
+        low, high = (self.bands.low, self.bands.high) if self.exact else self.step_limits
+        # Beta product limits begin with the interval before the first time, unless that time is 0.
+        before = np.ones(self.steps.time.size + 1 - low.size)
+        return np.append(before, low), np.append(before, high)
+
+    @cached_property
+    def step_limits(self) -> tuple[Floats, Floats]:
+        """Limits at each time."""
         if self.exact:
-            low, high = self.bands.low, self.bands.high
-            before = np.ones(
-                self.steps.time.size + 1 - low.size
-            )  # a first time of 0 has no interval before it
-            return np.append(before, low), np.append(before, high)
-        low, high = survival_curves.limits(self.steps, conf_type=self.conf_type, conf_level=self.conf_level)
-        return np.append(1.0, low), np.append(1.0, high)
+            low, high = self.limits
+            return low[1:], high[1:]
+        return survival_curves.limits(self.steps, conf_type=self.conf_type, conf_level=self.conf_level)
 
     @cached_property
     def ordered(self) -> tuple[Floats, Floats]:
@@ -87,7 +91,7 @@ class Fit:
             return value, value, value
         if self.exact:
             return value, *beta_product.quantile_limits(self.bands, p)
-        low, high = (side[1:] for side in self.limits)
+        low, high = self.step_limits
         return value, *survival_curves.quantile_limits(steps.time, low, high, p, rule=rule)
 
     def follow_up(self, *, events_first: bool = True) -> "Fit":
@@ -643,7 +647,7 @@ def _curve_frame(fits: Sequence[Fit]) -> pd.DataFrame:
 
 def curve_columns(fit: Fit) -> dict[str, Any]:
     """Columns of `KaplanMeierResult.curve` for one group, without the group."""
-    low, high = (side[1:] for side in fit.limits)
+    low, high = fit.step_limits
     steps = fit.steps
     return {"time": steps.time, "n_risk": steps.n_risk, "n_event": steps.n_event, "n_censor": steps.n_censor,
             "survival": steps.survival, "std_err": steps.std_err, "ci_low": low, "ci_high": high}  # fmt: skip
