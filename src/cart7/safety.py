@@ -22,6 +22,7 @@ from cart7.toxicity.episodes import (
     merged_episodes,
     special_summary,
 )
+from cart7.toxicity.incidence import EventIncidenceResult, cumulative_incidence
 from cart7.toxicity.laboratory import (
     CytopeniaResult,
     IcahtResult,
@@ -34,6 +35,7 @@ from cart7.toxicity.laboratory import (
     lab_shift,
 )
 from cart7.toxicity.lines import OF_LINES, leave_open, overview_lines
+from cart7.toxicity.periods import PeriodResult, by_period
 from cart7.toxicity.rules import SafetyRules
 from cart7.toxicity.tables import (
     EpisodesResult,
@@ -55,9 +57,10 @@ from cart7.toxicity.tallies import (
 from cart7.toxicity.terms import subject_terms, terms_of
 
 __all__ = [
-    "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "ExposureAdjustedResult", "IcahtResult",
-    "IcahtRules", "LabShiftResult", "LandmarkRules", "OverviewResult", "SafetyRules",
-    "SpecialInterestResult", "TermResult", "by_term", "cytopenia", "dose_limiting_toxicity", "episodes",
+    "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "EventIncidenceResult",
+    "ExposureAdjustedResult", "IcahtResult", "IcahtRules", "LabShiftResult", "LandmarkRules",
+    "OverviewResult", "PeriodResult", "SafetyRules", "SpecialInterestResult", "TermResult", "by_period",
+    "by_term", "cumulative_incidence", "cytopenia", "dose_limiting_toxicity", "episodes",
     "exposure_adjusted", "icaht", "lab_grades", "lab_shift", "overview", "queries", "special_interest",
     "treatment_emergent",
 ]  # fmt: skip

@@ -61,13 +61,17 @@ LINE_NEEDS = {
 }
 
 
+def lines_not_collected(collected: tuple[str, ...]) -> dict[str, str]:
+    """Lines whose column was not collected, with that column."""
+    return {line: name for name, lines in LINE_NEEDS.items() if name not in collected for line in lines}
+
+
 def leave_open(summary: pd.DataFrame, collected: tuple[str, ...]) -> None:
     """Blank the lines whose column was not collected: no record of it is not the same as none."""
-    for column, lines in LINE_NEEDS.items():
-        if column not in collected:
-            here = summary["row"].isin(lines)
-            summary.loc[here, ["n_subjects", "n_events", *RATE]] = np.nan
-            summary.loc[here, "note"] = f"{column} not collected"
+    for line, column in lines_not_collected(collected).items():
+        here = summary["row"] == line
+        summary.loc[here, ["n_subjects", "n_events", *RATE]] = np.nan
+        summary.loc[here, "note"] = f"{column} not collected"
 
 
 def present_after(found: emergence.Records, day: float) -> Flags:

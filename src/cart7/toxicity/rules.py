@@ -4,6 +4,8 @@ Here: `SafetyRules`. Not here: what is dose-limiting (`dose_limiting`) and the c
 (`laboratory`).
 """
 
+from itertools import pairwise
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7.toxicity.dose_limiting import HAEMATOLOGICAL_TERMS
@@ -30,6 +32,10 @@ class SafetyRules(BaseModel):
         A cytopenia of grade 3 or more that is present after this day is prolonged.
     gap_days : float
         Records of one category at most so many days apart are one episode (`special_interest`).
+    periods : tuple of int
+        Last day of each period after infusion (`by_period`); the last one is open.
+    landmark_days : tuple of int
+        Days at which cumulative incidence is stated (`cumulative_incidence`).
     conf_level : float
         Two-sided level of all intervals.
     ci_method : str
@@ -44,7 +50,16 @@ class SafetyRules(BaseModel):
     infection_soc: str = "Infections and infestations"
     prolonged_after_day: float = Field(default=28, ge=0)
     gap_days: float = Field(default=1, ge=0)
+    periods: tuple[int, ...] = (28, 90)
+    landmark_days: tuple[int, ...] = (28, 90, 180, 365)
     conf_level: float = Field(default=0.95, gt=0, lt=1)
     ci_method: str = "clopper-pearson"
 
     _known_method = field_validator("ci_method")(known_method)
+
+    @field_validator("periods", "landmark_days")
+    @classmethod
+    def _ascending(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if not value or value[0] < 0 or any(b <= a for a, b in pairwise(value)):
+            raise ValueError(f"ascending days from 0 on, got {', '.join(map(str, value)) or 'none'}")
+        return value
