@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cart7 import stats
-from cart7.stats import proportions
+from cart7.stats import binomial, binomial_intervals, proportions
 
 
 @pytest.mark.parametrize("method", proportions.METHODS)
@@ -80,6 +80,62 @@ def test_shapes_are_kept_and_scalars_broadcast():
     single = proportions.interval(4, 5, method="blaker")
     assert (single[0], single[1]) == (low[1, 1], high[1, 1])
     assert proportions.interval([], [])[0].shape == (0,)
+
+
+def test_equal_pairs_are_worked_out_once(monkeypatch):
+    worked_out = []
+
+    def spy(x, n, alpha):
+        worked_out.extend(zip(x.tolist(), n.tolist(), strict=True))
+        return binomial_intervals.blaker(x, n, alpha)
+
+    monkeypatch.setitem(binomial_intervals.INTERVALS, "blaker", spy)
+    x, n = np.tile([3, 0, 2, 3], 1000), np.tile([9, 0, 9, 8], 1000)
+    low, _ = proportions.interval(x, n, method="blaker")
+    assert sorted(worked_out) == [(2, 9), (3, 8), (3, 9)]
+    assert np.unique(low[np.isfinite(low)]).size == 3
+
+
+@pytest.mark.parametrize("n", [[9, 9, 8, 9, 8], [9, 1_000_000, 9, 2_000_000_000, 1_000_000]])
+def test_one_of_each_pair_stands_for_all_of_its_kind(n):
+    """Found by its place among all pairs when n is small, by sorting when it is not."""
+    x, n = np.array([2.0, 3, 3, 2, 3]), np.array(n, dtype=float)
+    first, back = binomial.unique_pairs(x, n)
+    assert first.size == len(set(zip(x, n, strict=True)))
+    assert x[first][back].tolist() == x.tolist()
+    assert n[first][back].tolist() == n.tolist()
+
+
+def test_a_double_root_is_found_exactly():
+    # p^2 + q^2 touches 1/2 at p = 1/2, p^3 + q^3 touches 1/4 there.
+    for method in ("blaker", "minlike"):
+        assert proportions.interval(2, 2, method=method, conf_level=0.5)[0] == 0.5
+        assert proportions.interval(3, 3, method=method, conf_level=0.75)[0] == 0.5
+
+
+def test_a_tiny_lower_limit_keeps_its_digits():
+    # No outcome is opposite to 1 of 60 there: 1 - (1 - p)^60 = alpha.
+    exact = -np.expm1(np.log1p(-1e-10) / 60)
+    for method in ("blaker", "minlike"):
+        low, _ = proportions.interval(1, 60, method=method, conf_level=0.9999999999)
+        assert low == pytest.approx(exact, rel=1e-12, abs=0)
+
+
+def test_a_step_out_of_the_bracket_becomes_a_halving():
+    def flat(p, rows):
+        return np.array([0.3, 1e-9])[rows] - (1 - p), np.zeros_like(p), np.ones_like(p)
+
+    found = binomial.solve(flat, np.full(2, 0.5), np.zeros(2), np.ones(2))
+    assert found == pytest.approx([0.7, 1 - 1e-9], abs=1e-15)
+
+
+@pytest.mark.parametrize("guess", [-9, 0, 3, 7, 12, 99])
+def test_the_first_whole_number_is_found_from_any_guess(guess):
+    for first in range(10):
+        found = binomial.first_whole(
+            lambda k, _, f=first: k >= f, *(np.array([v]) for v in (guess, -1.0, 9.0))
+        )
+        assert found.tolist() == [first]
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,26 @@ def test_tables_that_tie_exactly_count_as_ties():
     )
 
 
+@pytest.mark.parametrize(("n1", "n2"), [(2, 2), (3, 3), (2, 4)])
+def test_the_coverage_of_the_exact_interval_is_never_below_the_level(n1, n2):
+    """Over a grid of p2, for every difference just below or above an end, found to 1e-11."""
+    tables = list(itertools.product(range(n1 + 1), range(n2 + 1)))
+    x1, x2 = np.array(tables).T
+    low, high = proportions.difference_interval(x1, n1, x2, n2, method="exact-unconditional", conf_level=0.9)
+    least = 1.0
+    for end in np.unique([low, high]):
+        below = (low < end - 1e-10) & (high >= end - 1e-10)
+        above = (low <= end + 1e-10) & (high > end + 1e-10)
+        sides = [side for side, there in ((below, end > -1 + 1e-10), (above, end < 1 - 1e-10)) if there]
+        for p2 in np.linspace(max(0, -end), min(1, 1 - end), 101):
+            p1 = min(max(p2 + end, 0), 1)
+            chances = np.array([twin.chance(a, n1, p1) * twin.chance(b, n2, p2) for a, b in tables])
+            least = min(least, *(float(chances[side].sum()) for side in sides))
+    print(f"{n1} against {n2} at 0.9: least coverage {least:.6f}")
+    assert least >= 0.9 - 1e-9
+    assert least < 0.96
+
+
 def fisher_by_listing(x1, n1, x2, n2):
     """Two-sided Fisher p-value in whole numbers."""
     events = x1 + x2
