@@ -4,6 +4,21 @@ Here: the public names. Not here: cell dose and the recommendation of the phase 
 """
 
 from cart7.designs.base import Decision, Design, MtdSelection
+from cart7.designs.blrm import Blrm, BlrmPosterior
 from cart7.designs.characteristics import OperatingCharacteristics, exact_oc, simulate
+from cart7.designs.crm import Crm, CrmPosterior
+from cart7.stats.crm import indifference_skeleton
 
-__all__ = ["Decision", "Design", "MtdSelection", "OperatingCharacteristics", "exact_oc", "simulate"]
+__all__ = [
+    "Blrm",
+    "BlrmPosterior",
+    "Crm",
+    "CrmPosterior",
+    "Decision",
+    "Design",
+    "MtdSelection",
+    "OperatingCharacteristics",
+    "exact_oc",
+    "indifference_skeleton",
+    "simulate",
+]

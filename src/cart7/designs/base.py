@@ -163,3 +163,30 @@ def checked_probabilities(name: str, values: ArrayLike, n_levels: int | None = N
     if n_levels is not None and array.size != n_levels:
         raise ValueError(f"{name} must have {n_levels} entries, one per level, got {array.size}")
     return array
+
+
+def checked_cohort(cohort: tuple[int, int] | None, n: Counts, n_dlt: Counts, current: int) -> tuple[int, int]:
+    """The last cohort as (subjects, DLTs): part of the counts at its level; all of them when not given."""
+    at = current - 1
+    if cohort is None:
+        return int(n[at]), int(n_dlt[at])
+    size, toxic = cohort
+    if not (0 < size <= n[at] and 0 <= toxic <= size and toxic <= n_dlt[at]):
+        raise ValueError(
+            f"cohort must be (subjects, DLTs) out of the {int(n[at])} and {int(n_dlt[at])} at level "
+            f"{current}, got {cohort}"
+        )
+    return int(size), int(toxic)
+
+
+def distinct_rows(state: Counts) -> tuple[Counts, Counts]:
+    """First row of each distinct row, and which distinct row each one is; whole numbers from 0."""
+    span = state.max(axis=0) + 1
+    bits = np.ceil(np.log2(np.maximum(span, 2))).astype(int)
+    if bits.sum() <= 62:
+        shift = np.concatenate([[0], np.cumsum(bits)[:-1]])
+        code = (state << shift).sum(axis=1)
+        _, first, place = np.unique(code, return_index=True, return_inverse=True)
+    else:
+        _, first, place = np.unique(state, axis=0, return_index=True, return_inverse=True)
+    return first.astype(np.int64), place.reshape(-1).astype(np.int64)

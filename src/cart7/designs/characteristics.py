@@ -13,13 +13,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln, xlog1py, xlogy
 
-from cart7.designs.base import BY_SELECTION, Counts, Design, checked_probabilities
+from cart7.designs.base import BY_SELECTION, Counts, Design, checked_probabilities, distinct_rows
 
 Floats = NDArray[np.float64]
 
 MAX_STATES = 2_000_000
 TRIALS_PER_BLOCK = 10_000
-_BITS = 62
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -265,24 +264,11 @@ def _merged(n: Counts, dlt: Counts, current: Counts, weight: Floats) -> tuple[Co
     state = np.concatenate([n, dlt, current[:, None]], axis=1)
     if not len(state):
         return n, dlt, current, weight
-    first, place = _distinct(state)
+    first, place = distinct_rows(state)
     merged: Floats = np.bincount(place, weights=weight, minlength=len(first)).astype(np.float64)
     levels = n.shape[1]
     state = state[first]
     return state[:, :levels], state[:, levels : 2 * levels], state[:, -1], merged
-
-
-def _distinct(state: Counts) -> tuple[Counts, Counts]:
-    """First row of each distinct row, and which distinct row each one is; whole numbers from 0."""
-    span = state.max(axis=0) + 1
-    bits = np.ceil(np.log2(np.maximum(span, 2))).astype(int)
-    if bits.sum() <= _BITS:
-        shift = np.concatenate([[0], np.cumsum(bits)[:-1]])
-        code = (state << shift).sum(axis=1)
-        _, first, place = np.unique(code, return_index=True, return_inverse=True)
-    else:
-        _, first, place = np.unique(state, axis=0, return_index=True, return_inverse=True)
-    return first.astype(np.int64), place.reshape(-1).astype(np.int64)
 
 
 def _selected(design: Design, n: Counts, dlt: Counts, given: Counts, **more: Counts) -> Counts:
@@ -291,7 +277,7 @@ def _selected(design: Design, n: Counts, dlt: Counts, given: Counts, **more: Cou
     ask = given == BY_SELECTION
     if ask.any():
         tables = [n[ask], dlt[ask], *(extra[ask] for extra in more.values())]
-        first, place = _distinct(np.concatenate(tables, axis=1))
+        first, place = distinct_rows(np.concatenate(tables, axis=1))
         extra = {name: table[ask][first] for name, table in more.items()}
         chosen[ask] = design.selections(n[ask][first], dlt[ask][first], **extra)[place]
     return chosen
