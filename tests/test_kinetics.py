@@ -502,6 +502,14 @@ def test_values_of_an_outcome_that_differ_in_a_late_digit_keep_their_own_group()
     assert found.by_outcome["n"].tolist() == [1, 1, 2, 2]
 
 
+def test_models_of_nobody_with_a_sample_say_so():
+    for samples in (trial_samples().iloc[:0], trial_samples().assign(subject_id="nobody")):
+        found = sound(pk.exposure_models(samples, TRIAL, OUTCOMES))
+        assert found.subjects["note"].unique().tolist() == ["NO_SAMPLES: no kinetic sample"]
+        assert found.summary["n"].tolist() == [0] * 4
+        assert found.associations["note"].unique().tolist() == ["no subject with an exposure and an outcome"]
+
+
 def test_a_power_model_that_is_incomplete_says_why():
     flat = sound(pk.exposure_models(trial_samples([100.0] * 6), TRIAL, params=["cmax"]))
     assert flat.summary["note"].unique().tolist() == ["all exposures are equal: no R-squared"]

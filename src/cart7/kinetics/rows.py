@@ -115,9 +115,8 @@ def why_missing(param: str, profiles: pd.DataFrame) -> pd.Series:
     note = profiles["note"]
     whole = note.str.startswith((*FAULTS, "NO_SAMPLES", "NO_QUANT"))
     if param in WINDOW:
-        return note.where(
-            whole, profiles["auc_window_status"] + note.map(lambda words: f"; {words}" if words else "")
-        )
+        remark = note.map(lambda words: f"; {words}" if words else "").astype(object)
+        return note.where(whole, text_column(profiles, "auc_window_status") + remark)
     if param.startswith(("auc", "aumc", "mrt")):
         no_area = profiles["auc_last"].isna()
         return note.where(
