@@ -600,6 +600,18 @@ def test_a_profile_without_a_fit_says_why_and_the_others_keep_their_bits():
     assert rows.loc["001", "cmax"] == alone["cmax"]
 
 
+def test_what_more_is_known_of_a_fit_stands_after_its_note():
+    keys = ["subject_id", "assay"]
+    slope = pk.terminal_slope_censored(USUAL).subjects.columns.tolist()
+    assert slope == [*keys, "n_quantifiable", "n_blq", "lambda_z", "half_life", "intercept", "sigma",
+                     "log_likelihood", "note", "lambda_z_std_err"]  # fmt: skip
+    curve = pk.fit_kinetics(USUAL, rng=1).subjects.columns.tolist()
+    assert curve[: curve.index("note") + 1] == [
+        *keys, "n", "cmax", "tmax", "fold", "alpha", "beta", "slow_fraction", "growth_rate", "doubling_time",
+        "sse", "converged", "note",
+    ]  # fmt: skip
+
+
 def test_an_empty_table_has_no_fit_no_slope_no_window():
     empty = USUAL.iloc[:0]
     assert len(sound(pk.fit_kinetics(empty, rng=1)).subjects) == 0

@@ -277,10 +277,11 @@ def terminal_slope_censored(
         subjects=desk.profiles.keys.assign(
             n_quantifiable=quantifiable, n_blq=below, lambda_z=found.rate,
             half_life=found.half_life, intercept=found.intercept, sigma=found.sigma,
-            log_likelihood=found.log_likelihood, lambda_z_std_err=found.std_err,
+            log_likelihood=found.log_likelihood,
             note=results.first_reason(
                 (desk.why != "", desk.why), (~enough, few), (found.reason != "", found.reason)
             ),
+            lambda_z_std_err=found.std_err,
         ),
         summary=pd.DataFrame(),
         excluded=desk.excluded,

@@ -46,7 +46,8 @@ def fit_frame(
     )
     counted = [LATER_INFUSION if late else "" for late in later]
     rows = zip(reason, negative, found.remark, bound, counted, strict=True)
-    frame["note"] = ["; ".join(filter(None, map(str, words))) for words in rows]
+    note = ["; ".join(filter(None, map(str, words))) for words in rows]
+    frame.insert(frame.columns.get_loc("converged") + 1, "note", pd.Series(note, dtype=object))
     return frame
 
 
