@@ -96,7 +96,7 @@ def test_the_reason_carries_its_days():
     row = one(relapses(cd7="NEG", hsct=60), cells(28, 61.5), targets(14, 1, 182, 1))
     assert row["reason"] == (
         "relapse on day 100, CD7-negative; CAR-T cells lost (last quantifiable day 28, below the limit on day 61.5); "
-        "CD7+ cells absent (below the limit since day 14); after HSCT on day 60"
+        "CD7+ cells in aplasia (cleared on day 14); after HSCT on day 60"
     )
     assert one(relapses(kind="", day=NAN, note="no relapse up to day 300"), cells(28))["reason"] == (
         "no relapse up to day 300"

@@ -24,13 +24,16 @@ NOBODY_INFUSED = "nobody is infused"
 
 RP2D_VISIT, RP2D_STRATEGY = "M3", "treatment-policy"  # of the response that the score reads
 
+LOSS_VISITS = ("M3", "M6")
+LEADING_ASSAYS = ("QPCR", "DDPCR", "FLOW")
+
 COUNTS = ("n_enrolled", "n_not_infused", "n_infused", "n_dlt_evaluable", "n_dlt", "n_deaths",
           "n_deaths_infused", "n_hsct", "n_second_infusion", "n_new_therapy")  # fmt: skip
 
 ENDPOINTS = (
     "cell_dose", "dlt", "ae_overview", "ae_by_term", "ae_rates", "special_interest", "icaht",
     "nca", "exposure", "kinetic_levels", "persistence", "pd", "depletion", "response", "best_response",
-    "time_to_event", "hsct_incidence", "ada", "ada_rates", "exposure_models", "rp2d",
+    "time_to_event", "hsct_incidence", "ada", "ada_rates", "ada_loss", "escape", "exposure_models", "rp2d",
 )  # fmt: skip
 
 
@@ -48,9 +51,10 @@ class Analysis:
         Subjects by group: enrolled, infused, evaluable, and the events of their course.
     cell_dose, dlt, ae_overview, ae_by_term, ae_rates, special_interest, icaht, nca, exposure,
     kinetic_levels, persistence, pd, depletion, response, best_response, time_to_event, hsct_incidence,
-    ada, ada_rates, exposure_models, rp2d
+    ada, ada_rates, ada_loss, escape, exposure_models, rp2d
         The results of the rooms (`icaht`: the subjects of `icaht_result`; `depletion`: by parameter;
-        `exposure_models`: against planned and received dose, response by visit, CRS and ICANS grade).
+        `ada_loss`, `escape`: beside the CAR-T cells of the leading assay; `exposure_models`: against planned
+        and received dose, response by visit, CRS and ICANS grade).
     course : DataFrame
         Per infused subject: group, last day, and the first day of each event, in days since infusion.
     not_collected : dict
@@ -93,6 +97,8 @@ class Analysis:
     hsct_incidence: Any = field(repr=False, default=None)
     ada: Any = field(repr=False, default=None)
     ada_rates: Any = field(repr=False, default=None)
+    ada_loss: Any = field(repr=False, default=None)
+    escape: Any = field(repr=False, default=None)
     exposure_models: Any = field(repr=False, default=None)
     rp2d: Any = field(repr=False, default=None)
 
@@ -156,6 +162,7 @@ def analyse(
     _kinetics(desk)
     _cells(desk)
     _efficacy(desk)
+    _beside_the_cells(desk)
     _models(desk)
     _recommendation(desk)
     if desk.problems:
@@ -407,6 +414,46 @@ def _hsct_incidence(desk: _Desk, events: DataFrame | None, responses: DataFrame 
     timed = survival.time_to_event(desk.infused, events, responses, endpoint="PFS", rules=rules).subjects
     timed = timed[timed["time"].notna()]
     return survival.cumulative_incidence(timed["time"], timed["cause"], variance="aalen")
+
+
+def _beside_the_cells(desk: _Desk) -> None:
+    """What needs the results of several rooms: relapses and antibodies beside the CAR-T cells."""
+    done, rules = desk.done, desk.plan.immunogenicity
+    visits = [name for name in LOSS_VISITS if name in rules.windows]
+    desk.take(
+        "ada_loss",
+        lambda: immunogenicity.against_persistence(done["ada"], _of_leading_assay(desk), visits=visits),
+        results=["ada", "persistence"],
+    )
+    desk.take(
+        "escape",
+        lambda: pharmacodynamics.escape(
+            response.relapses(
+                _until_death(desk, desk.table("responses"))[0],
+                desk.infused,
+                desk.events,
+                rules=desk.plan.response,
+            ),
+            _of_leading_assay(desk),
+            _of_leading_parameter(done.get("depletion")),
+            population=derive.population(desk.infused),
+        ),
+        tables=["responses"],
+        results=["persistence"],
+    )
+
+
+def _of_leading_assay(desk: _Desk) -> DataFrame:
+    """Persistence of one assay: a molecular one where there is one."""
+    rows = desk.done["persistence"].subjects
+    found = sorted(rows["assay"].unique().tolist())
+    leading = next((name for name in LEADING_ASSAYS if name in found), found[0] if found else "")
+    return rows[rows["assay"] == leading]
+
+
+def _of_leading_parameter(depletion: Any) -> DataFrame | None:
+    """Depletion of the first parameter, absolute counts before percentages."""
+    return next((result.subjects for result in depletion.values()), None) if depletion else None
 
 
 def _models(desk: _Desk) -> None:

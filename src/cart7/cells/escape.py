@@ -149,7 +149,7 @@ def _with_cart(table: pd.DataFrame, persistence: pd.DataFrame, rules: EscapeRule
 
 
 def _with_aplasia(table: pd.DataFrame, depletion: pd.DataFrame | None, rules: EscapeRules) -> pd.DataFrame:
-    """Whether CD7+ cells were below the limit and had not come back on the day of the relapse."""
+    """Whether CD7+ cells had been cleared and not recovered on the day of the relapse."""
     if depletion is None:
         depletion = pd.DataFrame(columns=["subject_id", *_CLEARANCE])
     own = _by_subject(depletion, "depletion", _CLEARANCE).astype(dict.fromkeys(_CLEARANCE, "float64"))
@@ -211,8 +211,8 @@ def _sentence(row: Mapping[str, object]) -> str:
         "NOT_KNOWN": f"CAR-T cells not known on that day ({last})",
     }[str(row["cart"])]
     since, until = on("aplasia_from_day"), on("aplasia_to_day")
-    span = "" if since == "nan" else f" (below the limit on day {since}, last known on day {until})"
-    targets = {"YES": f"CD7+ cells absent (below the limit since day {since})", "NO": "CD7+ cells present",
+    span = "" if since == "nan" else f" (cleared on day {since}, not recovered by day {until})"
+    targets = {"YES": f"CD7+ cells in aplasia (cleared on day {since})", "NO": "CD7+ cells not in aplasia",
                "NOT_KNOWN": f"CD7+ cells not known on that day{span}"}  # fmt: skip
     parts = [f"{_KINDS.get(str(row['kind']), str(row['kind']).lower())} on day {on('day')}, {cd7}", cart,
              targets[str(row["aplasia"])]]  # fmt: skip

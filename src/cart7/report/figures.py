@@ -1,10 +1,12 @@
 """All figures by name: what `.plot()` of a result draws, and what the page holds.
 
 Here: the list. Not here: the drawing itself (`figures_survival`, `figures_kinetics`, `figures_exposure`,
-`figures_safety`, `figures_response`, `figures_dose`) and the drawing board (`canvas`). Every figure takes a
-result and an optional Axes, and returns the Axes it drew on, or the Figure when there are several panels.
+`figures_combined`, `figures_safety`, `figures_response`, `figures_dose`) and the drawing board (`canvas`).
+Every figure takes a result and an optional Axes, and returns the Axes it drew on, or the Figure when there
+are several panels.
 """
 
+from cart7.report.figures_combined import cells_and_targets, escape_courses
 from cart7.report.figures_dose import cell_dose, dose_profile
 from cart7.report.figures_exposure import exposure_against_dose, exposure_by_group, exposure_by_outcome
 from cart7.report.figures_kinetics import curve_fits, kinetics_spaghetti, pd_over_time
@@ -26,12 +28,14 @@ __all__ = [
     "ae_rates",
     "aesi_map",
     "cell_dose",
+    "cells_and_targets",
     "cumulative_incidence",
     "curve_fits",
     "dlt_rates",
     "dose_profile",
     "dose_score",
     "endpoint_curves",
+    "escape_courses",
     "exposure_against_dose",
     "exposure_by_group",
     "exposure_by_outcome",

@@ -39,6 +39,9 @@ PLACEHOLDER_WORDS = (
 )
 
 
+MOST_PANELS = 36
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figure:
     """A figure to be drawn: its name, what it shows, the caption, and how."""
@@ -296,6 +299,36 @@ def _cd7(analysis: Any, groups: Groups) -> Blocks:
         yield tables_cells.depletion(result, groups, parameter)
     if depletion:
         yield tables_cells.depletion_times(depletion, groups)
+        yield from _combined(analysis, next(iter(depletion.values())), groups)
+    yield from _missing(analysis, "escape")
+    if analysis.escape is not None:
+        yield from tables_cells.escape(analysis.escape, groups)
+        yield Figure(
+            name="figure-escape", title="CAR-T cells, CD7+ cells and loss of response, every subject.",
+            caption="Upper bar: CAR-T cells quantifiable; lower bar: CD7+ cells from clearance to recovery.",
+            draw=lambda: figures.escape_courses(analysis.escape),
+        )  # fmt: skip
+
+
+def _combined(analysis: Any, depletion: Any, groups: Groups) -> Blocks:
+    """CAR-T cells and CD7+ cells in one panel per subject, nine panels a figure."""
+    if analysis.nca is None:
+        return
+    names = sorted(
+        {*analysis.nca.points["subject_id"].astype(str), *depletion.samples["subject_id"].astype(str)}
+    )
+    if len(names) > MOST_PANELS:
+        yield Notice(title="CAR-T cells and CD7+ cells of each subject: not drawn.",
+                     text=f"The page holds panels of at most {MOST_PANELS} subjects.")  # fmt: skip
+        return
+    for number_of, start in enumerate(range(0, len(names), 9)):
+        yield Figure(
+            name=f"figure-combined-{number_of + 1}", title="CAR-T cells and CD7+ cells of every subject.",
+            caption="Both on log axes, the same in every panel; days on a root scale. Open triangles: below "
+            "the LLOQ. Bar: from clearance to recovery of CD7+ cells.",
+            draw=partial(figures.cells_and_targets, analysis.nca, depletion, course=analysis.course,
+                         subjects=names[start : start + 9], by=groups.by),
+        )  # fmt: skip
 
 
 def _response(analysis: Any, groups: Groups) -> Blocks:
@@ -392,6 +425,9 @@ def _immunogenicity(analysis: Any, groups: Groups) -> Blocks:
     if analysis.ada is not None:
         yield tables_cells.ada_class_counts(analysis.ada, groups)
         yield tables_cells.ada_classes(analysis.ada, groups)
+        yield from _missing(analysis, "ada_loss")
+    if analysis.ada_loss is not None:
+        yield from tables_cells.ada_loss(analysis.ada_loss, groups)
 
 
 def _rp2d(analysis: Any, groups: Groups) -> Blocks:

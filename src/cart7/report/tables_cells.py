@@ -1,4 +1,4 @@
-"""Tables of CD7+ cells and antibodies: levels by visit, depletion, immunogenicity.
+"""Tables of CD7+ cells and antibodies: levels by visit, depletion, loss of response, immunogenicity.
 
 Here: layouts. Not here: any parameter, mean or rate.
 """
@@ -32,7 +32,11 @@ from cart7.report.words import (
     ADA_MEASURES,
     CELL_NAMES,
     DEPLETION_ENDPOINTS,
+    ESCAPE_CLASSES,
+    FAILURES,
+    LOSS_MEASURES,
     POPULATIONS,
+    SEQUENCES,
     in_words,
 )
 
@@ -172,6 +176,115 @@ def _median_day(row: Mapping[Any, Any]) -> str:
         return word(row.get("note")) or "nobody evaluable"
     limits = interval(row["median_ci_low"], row["median_ci_high"], day, NOT_REACHED)
     return f"{day(row['median'], NOT_REACHED)} {limits}"
+
+
+def escape(result: Any, groups: Groups) -> list[Table]:
+    """How response was lost: how many in each class, and each subject who lost it or never had it."""
+    present = {"PRESENT": "present", "LOST": "lost", "NEVER": "never quantifiable",
+               "NOT_SAMPLED": "not sampled", "NOT_KNOWN": "not known"}  # fmt: skip
+    absent = {"YES": "yes", "NO": "no", "NOT_KNOWN": "not known"}
+    failed = result.subjects[result.subjects["kind"] != ""]
+    rows = tuple(
+        Row(
+            cells=(
+                str(row["subject_id"]), groups.name(groups.of_subject.get(str(row["subject_id"]), "")),
+                f"{in_words(row['kind'], FAILURES)}, day {day(row['day'])}",
+                {"NEG": "negative", "POS": "positive"}.get(word(row["relapse_cd7"]), "not recorded"),
+                present.get(str(row["cart"]), ""), day(row["cart_last_day"], "none"),
+                day(row["cart_lost_by_day"], "not seen"), absent.get(str(row["aplasia"]), ""),
+                day(row["hsct_day"], "none"), in_words(row["escape"], ESCAPE_CLASSES),
+            )
+        )
+        for row in by_level(failed, groups)
+    )  # fmt: skip
+    counts = tuple(
+        Row(
+            cells=(
+                in_words(row["classification"], ESCAPE_CLASSES),
+                f"{number(row['n_event'])}/{number(row['n'])}",
+            )
+        )
+        for row in result.summary.to_dict("records")
+        if row["n_event"]
+    )
+    rule = (
+        "On the day of the relapse. Present: quantifiable on or after it, or at most "
+        f"{result.rules.carry_days:g} days before and no sample since; lost: below the LLOQ by that day and "
+        "not quantifiable again. Aplasia: CD7+ cells cleared and not recovered."
+    )
+    return [
+        Table(name="escape-counts", title="Loss of response and the cells", columns=("Class", "Subjects"),
+              rows=counts, population=POPULATIONS["INFUSED"], empty="Nobody infused."),
+        Table(
+            name="escape", title="Who lost response, or never had one, and the cells on that day",
+            columns=("Subject", "Level", "What", "CD7 of the\nrelapse", "CAR-T cells",
+                     "Last quanti-\nfiable day",
+                     "Below LLOQ\non day", "Aplasia of\nCD7+ cells", "HSCT\nday", "Class"),
+            rows=rows, words=(1, 2, 3, 4, 7, 9), population=POPULATIONS["INFUSED"], method=rule,
+            notes=("A description, no proof of cause: cells may be lost because nothing was left to bind.",),
+            empty="Nobody lost response, and everybody had one.",
+        ),
+    ]  # fmt: skip
+
+
+def ada_loss(result: Any, groups: Groups) -> list[Table]:
+    """Antibodies beside the loss of CAR-T cells: the 2 x 2 tables, and the days of each subject."""
+    counts = tuple(
+        Row(
+            cells=(
+                f"{row['visit']}: {in_words(row['measure'], LOSS_MEASURES)}",
+                f"{number(row['n_positive_lost'])}/{number(row['n_positive_lost'] + row['n_positive_kept'])}",
+                f"{number(row['n_negative_lost'])}/{number(row['n_negative_lost'] + row['n_negative_kept'])}",
+                number(row["n_not_known"]), significant(row["p_value"], 2, "no comparison"),
+            )
+        )
+        for row in result.summary.to_dict("records")
+    )  # fmt: skip
+    rows = tuple(
+        Row(
+            cells=(
+                str(row["subject_id"]), groups.name(groups.of_subject.get(str(row["subject_id"]), "")),
+                in_words(row["classification"], ADA_CLASSES),
+                _between(row["antibody_after_day"], row["antibody_day"], "none"),
+                number(row["max_post_titer"], 0, "no titre"),
+                _between(row["loss_after_day"], row["loss_day"], _no_loss(row["note"])),
+                in_words(row["sequence"], SEQUENCES),
+            )
+        )
+        for row in by_level(result.subjects, groups)
+    )  # fmt: skip
+    return [
+        Table(
+            name="ada-loss", title="Loss of CAR-T cells with and without antibodies",
+            columns=("By the end of the visit window", "Lost, with\nantibodies", "Lost, without\nantibodies",
+                     "Not known", "p (Fisher)"),
+            rows=counts, population=POPULATIONS["INFUSED"],
+            method="Lost: below the LLOQ and not quantifiable again; not known: no sample tells, or "
+                   "transplant or death before. Exact two-sided test.",
+            notes=("An association in few subjects proves no cause: antibodies take time to appear, and who "
+                   "is tested late is chosen by survival.",),
+        ),
+        Table(
+            name="ada-loss-subjects", title="Antibodies and loss of CAR-T cells in each subject",
+            columns=("Subject", "Level", "Class", "Antibodies first\nseen, days", "Highest\ntitre after",
+                     "CAR-T cells\nlost, days", "Which came first"),
+            rows=rows, words=(1, 2, 3, 5, 6), population=POPULATIONS["INFUSED"],
+            method="(a, b]: not yet in the sample of day a, there in that of day b.",
+            empty="Nobody was tested.",
+        ),
+    ]  # fmt: skip
+
+
+def _no_loss(note: str) -> str:
+    """Why there is no day of loss."""
+    ended = [part for part in note.split("; ") if part.startswith("loss not seen before")]
+    return ended[0].removeprefix("loss ") if ended else "not seen"
+
+
+def _between(low: Any, high: Any, missing: str) -> str:
+    if not known(high):
+        return missing
+    return f"({day(low)}, {day(high)}]" if known(low) else f"up to {day(high)}"
 
 
 def ada_visits(result: Any, groups: Groups) -> Table:

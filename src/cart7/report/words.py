@@ -151,6 +151,33 @@ DEPLETION_ENDPOINTS = {
     "recovery": "Recovery (absolute threshold)",
     "relative_recovery": "Recovery (relative to baseline)",
 }
+ESCAPE_CLASSES = {
+    "NO_EXPANSION": "no expansion",
+    "CART_LOST": "CAR-T cells lost before, CD7 positive or not known",
+    "CD7_NEGATIVE_CART_PRESENT": "CD7-negative, CAR-T cells present",
+    "CD7_NEGATIVE_CART_LOST": "CD7-negative, CAR-T cells lost",
+    "CD7_NEGATIVE": "CD7-negative, CAR-T cells not known",
+    "CART_PRESENT": "CAR-T cells present, CD7 positive or not known",
+    "AFTER_HSCT": "after HSCT",
+    "NOT_KNOWN": "CAR-T cells not known",
+    "NO_RELAPSE": "no relapse",
+}
+FAILURES = {"RELAPSE": "relapse", "PROGRESSION": "progression, never responded",
+            "NO_RESPONSE": "no response"}  # fmt: skip
+SEQUENCES = {
+    "BEFORE_LOSS": "antibodies before loss",
+    "AFTER_LOSS": "antibodies after loss",
+    "SAME_INTERVAL": "order not known: between the same samples",
+    "ANTIBODIES_NO_LOSS": "antibodies, no loss seen",
+    "LOSS_NO_ANTIBODIES": "loss, no antibodies",
+    "PRE_EXISTING": "positive before, not boosted",
+    "NEITHER": "neither seen",
+    "NOT_KNOWN": "not known",
+}
+LOSS_MEASURES = {
+    "ever_positive": "antibodies at any time",
+    "treatment_emergent": "treatment-emergent antibodies",
+}
 CELL_NAMES = {
     "CD7POS_ABS": "CD7+ cells (cells/µL)",
     "CD7POS_PCT": "CD7+ cells (% of lymphocytes)",
@@ -175,6 +202,8 @@ ATTRIBUTES = {
     "hsct_incidence": "Cumulative incidence with HSCT competing",
     "ada": "Anti-drug antibodies: classes",
     "ada_rates": "Anti-drug antibodies: rates",
+    "ada_loss": "Anti-drug antibodies and loss of CAR-T cells",
+    "escape": "Loss of response and the cells",
     "rp2d": "Recommended phase II dose",
 }
 PLAN_ROOMS = {
