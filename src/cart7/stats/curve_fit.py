@@ -9,7 +9,7 @@ before `tmax`: ln(cmax/fold) + ln(fold)/tmax * t; after it:
 ln[(1 - slow_fraction) cmax exp(-alpha (t - tmax)) + slow_fraction cmax exp(-beta (t - tmax))].
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -135,7 +135,7 @@ def curve(
     >>> truth = dict(cmax=24000, tmax=9.3, fold=3900, alpha=0.16, beta=0.0032, slow_fraction=0.0079)
     >>> level = curve([0, 9.3, 28], **truth)
     >>> [f"{x:.1f}" for x in level]
-    ['6.2', '24000.0', '1372.4']
+    ['6.2', '24000.0', '1373.6']
     """
     t, peak, top, ratio = (np.asarray(given, dtype=np.float64) for given in (time, tmax, cmax, fold))
     fast, slow, share = (np.asarray(given, dtype=np.float64) for given in (alpha, beta, slow_fraction))
@@ -264,18 +264,17 @@ def fit(
         raise ValueError(f"blq must be one of {', '.join(BLQ)}, got {blq!r}")
     samples = _read(time, value, below, limit, there, drop=blq == "drop")
     shapes = cs.random_shapes(np.random.default_rng(rng))
-    n_profiles = len(samples.n)
-    at = np.full((n_profiles, cs.LOG_SIGMA + 1), np.nan)
-    converged = np.zeros(n_profiles, dtype=bool)
+    columns = _blank(samples)
     for rows, width in _together(samples):
         part = samples.rows(rows, width)
         likelihood = bool(part.below.any())
-        found, converged[rows] = cs.search(
-            part.time, part.y, part.below, part.there, shapes, likelihood=likelihood
-        )
-        at[rows, : found.shape[1]] = found
-    at = _labelled(np.where(samples.fitted[:, None], at, 1.0))
-    return _record(samples, at, converged, maximum_likelihood=blq == "censored")
+        at, settled = cs.search(part.time, part.y, part.below, part.there, shapes, likelihood=likelihood)
+        fitted = _finished(part, _labelled(at), settled, maximum_likelihood=blq == "censored")
+        for name, column in fitted.items():
+            columns[name][rows] = column
+    for column in columns.values():
+        column.setflags(write=False)
+    return CurveFits(**columns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -299,9 +298,13 @@ class _Samples:
         return self.there & ~self.below
 
     @property
+    def n_known(self) -> Any:
+        return self.known.sum(axis=1)
+
+    @property
     def fitted(self) -> Any:
         """Profiles with enough samples for a fit."""
-        return (self.known.sum(axis=1) >= MIN_SAMPLES) & ~self.faulty
+        return (self.n_known >= MIN_SAMPLES) & ~self.faulty
 
     def rows(self, rows: NDArray[np.intp], width: int) -> "_Samples":
         """Some of the profiles in a rectangle of their own width."""
@@ -376,11 +379,26 @@ def _labelled(at: Floats) -> Floats:
     return changed
 
 
-def _record(samples: _Samples, at: Floats, converged: Flags, *, maximum_likelihood: bool) -> CurveFits:
-    fitted, n, n_known = samples.fitted, samples.n, samples.known.sum(axis=1)
-    shape = _shape(at)
+def _blank(samples: _Samples) -> dict[str, NDArray[Any]]:
+    """The columns before any profile is fitted."""
+    n_profiles = len(samples.n)
+    columns: dict[str, NDArray[Any]] = {
+        field.name: np.full(n_profiles, np.nan) for field in fields(CurveFits)
+    }
+    columns |= {"n": samples.n, "n_quantifiable": samples.n_known, "reason": _reasons(samples)}
+    columns["converged"] = np.zeros(n_profiles, dtype=bool)
+    columns |= {name: np.full(n_profiles, "", dtype="U240") for name in ("at_bound", "remark")}
+    return columns
+
+
+def _finished(
+    samples: _Samples, at: Floats, settled: Flags, *, maximum_likelihood: bool
+) -> dict[str, NDArray[Any]]:
+    """What is reported of fitted profiles."""
+    n, shape = samples.n, _shape(at)
     sse = _squares(samples, shape)
-    at[:, cs.LOG_SIGMA] = np.where(samples.below.any(axis=1), at[:, cs.LOG_SIGMA], _log_spread(sse, n))
+    if at.shape[1] == cs.LOG_SIGMA:
+        at = np.column_stack([at, _log_spread(sse, n)])
     sigma = np.exp(at[:, cs.LOG_SIGMA])
     if not maximum_likelihood:
         sigma = np.where(n > N_PARAMETERS, np.sqrt(sse / np.maximum(n - N_PARAMETERS, 1)), np.nan)
@@ -390,24 +408,15 @@ def _record(samples: _Samples, at: Floats, converged: Flags, *, maximum_likeliho
     errors, identified = _standard_errors(information, held)
     errors[:, cs.TMAX] /= shape["tmax"]
     at_floor = maximum_likelihood & held[:, cs.LOG_SIGMA]
-    errors[~(sigma > 0) | at_floor | (n_known < N_PARAMETERS)] = np.nan
+    errors[~(sigma > 0) | at_floor | (samples.n_known < N_PARAMETERS)] = np.nan
     growth = at[:, cs.LOG_FOLD] / shape["tmax"]
-    numbers = {
+    return {
         **shape, "growth_rate": growth, "doubling_time": np.log(2) / growth, "sse": sse, "sigma": sigma,
-        "log_likelihood": -cs.censored(problems, at)[0], **dict(zip(_ERRORS, errors.T, strict=False)),
-    }  # fmt: skip
-    words = {
+        "log_likelihood": -cs.censored(problems, at)[0], "converged": settled,
+        **dict(zip(_ERRORS, errors.T, strict=False)),
         "at_bound": _bound_words(held, at, maximum_likelihood=maximum_likelihood),
-        "remark": _remarks(samples, identified, converged, maximum_likelihood=maximum_likelihood),
-    }
-    columns = {
-        "n": n, "n_quantifiable": n_known, "converged": converged, "reason": _reasons(samples),
-        **{name: np.where(fitted, column, np.nan) for name, column in numbers.items()},
-        **{name: np.where(fitted, text, "") for name, text in words.items()},
+        "remark": _remarks(samples, identified, settled, maximum_likelihood=maximum_likelihood),
     }  # fmt: skip
-    for column in columns.values():
-        column.setflags(write=False)
-    return CurveFits(**columns)
 
 
 def _shape(at: Floats) -> dict[str, Any]:
@@ -416,10 +425,17 @@ def _shape(at: Floats) -> dict[str, Any]:
         "cmax": np.exp(at[:, cs.LOG_CMAX]),
         "tmax": at[:, cs.TMAX],
         "fold": np.exp(at[:, cs.LOG_FOLD]),
-        "alpha": np.clip(np.exp(at[:, cs.LOG_ALPHA]), 0.001, 5.0),
-        "beta": np.clip(np.exp(at[:, cs.LOG_BETA]), 1e-6, 0.5),
+        "alpha": _rate(at, cs.LOG_ALPHA, 0.001, 5.0),
+        "beta": _rate(at, cs.LOG_BETA, 1e-6, 0.5),
         "slow_fraction": expit(at[:, cs.LOGIT_SLOW]),
     }
+
+
+def _rate(at: Floats, column: int, low: float, high: float) -> Any:
+    log_rate = at[:, column]
+    return np.where(
+        log_rate <= cs.LOW[column], low, np.where(log_rate >= cs.HIGH[column], high, np.exp(log_rate))
+    )
 
 
 def _squares(samples: _Samples, shape: dict[str, Any]) -> Any:
@@ -491,9 +507,9 @@ def _bound_words(held: Flags, at: Floats, *, maximum_likelihood: bool) -> NDArra
 
 
 def _remarks(
-    samples: _Samples, identified: Flags, converged: Flags, *, maximum_likelihood: bool
+    samples: _Samples, identified: Flags, settled: Flags, *, maximum_likelihood: bool
 ) -> NDArray[np.str_]:
-    n_known = samples.known.sum(axis=1)
+    n_known = samples.n_known
     short = n_known < N_PARAMETERS
     words = np.full(len(n_known), "", dtype="U240")
     words = _added(words, short, "fewer samples than parameters: not identified")
@@ -505,18 +521,17 @@ def _remarks(
     words = _added(words, exact, "as many samples as parameters: no residual standard deviation")
     unknown = np.char.add("samples below an unknown limit left out: ", samples.left_out.astype(np.str_))
     words = _added(words, samples.left_out > 0, unknown)
-    words = _added(words, ~converged, "the search has not settled")
-    return words
+    return _added(words, ~settled, "the search has not settled")
 
 
-def _added(words: NDArray[np.str_], where: Any, more: Any, between: str = "; ") -> Any:
+def _added(words: NDArray[np.str_], where: Any, more: Any, between: str = "; ") -> NDArray[np.str_]:
     """Words with more words behind."""
     joined = np.where(words == "", more, np.char.add(np.char.add(words, between), more))
-    return np.where(where, joined, words)
+    return np.asarray(np.where(where, joined, words))
 
 
 def _reasons(samples: _Samples) -> NDArray[np.str_]:
-    n, n_known = samples.n, samples.known.sum(axis=1)
+    n, n_known = samples.n, samples.n_known
     some = n + samples.left_out > 0
     reasons: NDArray[np.str_] = np.select(
         [samples.faulty, ~some & (samples.dropped == 0), n_known == 0, n_known < MIN_SAMPLES],

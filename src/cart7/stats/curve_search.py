@@ -30,7 +30,7 @@ HIGH = np.array([200.0, 600.0, 600.0, np.log(5.0), np.log(0.5), 6.0, np.log(1e2)
 # Descents: how many steps, and how many of each profile's searches then go on.
 _STAGES = ((15, 100), (30, 24), (100, 6))
 _POLISH_STEPS = 60
-# Random shapes in each gap: place of the peak in it, ln alpha, ln beta, logit of the slow fraction.
+# Random shapes in each gap: place of the peak in it (0 to 1), ln alpha, ln beta, logit of the slow fraction.
 _N_RANDOM = 24
 _SHAPE_LOW = np.array([0.0, np.log(0.005), np.log(1e-5), -9.0])
 _SHAPE_HIGH = np.array([1.0, np.log(4.0), np.log(0.3), 2.0])
@@ -290,9 +290,10 @@ def _gaps(time: Floats, there: Flags) -> _Gaps:
     low = np.maximum(np.concatenate([edge, time], axis=1), LOW[TMAX])
     high = np.minimum(np.concatenate([time, edge], axis=1), HIGH[TMAX])
     gap = np.arange(low.shape[1])
-    high = np.where(gap == n[:, None], HIGH[TMAX], high)
+    last = gap == n[:, None]
+    high = np.where(last, HIGH[TMAX], high)
     return _Gaps(
-        low=low, high=high, near=np.minimum(high, 1.5 * low + 3.0),
+        low=low, high=high, near=np.where(last, np.minimum(high, 1.5 * low + 3.0), high),
         open=(gap <= n[:, None]) & (low <= high), n=n,
     )  # fmt: skip
 
@@ -311,7 +312,8 @@ def _starts(time: Floats, y: Floats, below: Flags, there: Flags, shapes: Floats)
     rows, gap = np.nonzero(gaps.open)
     low, near = gaps.low[rows, gap], gaps.near[rows, gap]
     for shape in shapes:
-        tmax = low + shape[0] * (near - low)
+        # Further from the next sample than this, the fast phase would be over before it.
+        tmax = near - (1 - shape[0]) * np.minimum(near - low, 6.0 / np.exp(shape[1]))
         found.append((rows, gap, np.column_stack([tmax, np.tile(shape[1:], (len(rows), 1))])))
     rows, gap, given = (np.concatenate(parts) for parts in zip(*found, strict=True))
     low, high = np.tile(LOW, (len(rows), 1)), np.tile(HIGH, (len(rows), 1))
@@ -344,20 +346,22 @@ def _divided(
     """Shapes from the lines through the rising, the early falling (`early` of them) and the late samples."""
     slope, level = lines
     end, split = gaps.n[rows], gap + early
-    low, near, middle = gaps.low[rows, gap], gaps.near[rows, gap], 0.5 * (gaps.low + gaps.near)[rows, gap]
+    low, near = gaps.low[rows, gap], gaps.near[rows, gap]
     rise, rise_level = slope[rows, 0, gap], level[rows, 0, gap]
     reach = np.minimum(np.maximum(split, gap + 2), end)
     fast, fast_level = slope[rows, gap, reach], level[rows, gap, reach]
     slow, slow_level = slope[rows, split, end], level[rows, split, end]
-    # The peak is where the rising line meets the early falling one.
+    # With nothing early, all but the slow phase is gone before the next sample.
+    alpha = np.clip(-fast, 0.002, 4.0) if early else np.full(len(rows), 3.0)
+    # The peak is where the rising line meets the early falling one, or so that the fast phase can be seen.
     meeting = (fast_level - rise_level) / np.where(rise - fast > 1e-6, rise - fast, np.inf)
+    middle = np.maximum(0.5 * (low + near), near - 2.0 / alpha)
     tmax = np.where((gap > 1) & (early > 1) & (meeting > low) & (meeting < near), meeting, middle)
-    late = end - split
     if early:
-        alpha, peak = np.clip(-fast, 0.002, 4.0), fast_level + fast * tmax
-    else:  # all but the slow phase is gone before the next sample
-        alpha = np.full(len(rows), 3.0)
+        peak = fast_level + fast * tmax
+    else:
         peak = np.where(gap > 0, rise_level + rise * tmax, slow_level + 1.0)
+    late = end - split
     beta = np.clip(np.where(late > 1, -slow, 0.003), 2e-5, 0.45)
     logit = np.clip(slow_level + slow * tmax - peak, -11.0, 4.0)
     # Nothing late: one phase, both rates the same.
