@@ -12,7 +12,10 @@ import pandas as pd
 from cart7 import derive, results
 from cart7.stats import counting
 from cart7.toxicity import emergence, trace
-from cart7.toxicity.dose_limiting import DltResult, DltRules, dose_limiting_toxicity
+from cart7.toxicity.courses import AesiCourseResult, CourseRules, aesi_checks, aesi_course
+from cart7.toxicity.dlt_comparison import DltComparisonResult, compare_dlt
+from cart7.toxicity.dlt_rules import DltClause, DltRules
+from cart7.toxicity.dose_limiting import DltResult, dose_limiting_toxicity
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.episodes import (
     CATEGORIES,
@@ -22,6 +25,7 @@ from cart7.toxicity.episodes import (
     merged_episodes,
     special_summary,
 )
+from cart7.toxicity.hlh_screen import HlhScreenResult, ScreenRules, iec_hs_screen
 from cart7.toxicity.incidence import EventIncidenceResult, cumulative_incidence
 from cart7.toxicity.laboratory import (
     CytopeniaResult,
@@ -57,12 +61,13 @@ from cart7.toxicity.tallies import (
 from cart7.toxicity.terms import subject_terms, terms_of
 
 __all__ = [
-    "CytopeniaResult", "DltResult", "DltRules", "EpisodesResult", "EventIncidenceResult",
-    "ExposureAdjustedResult", "IcahtResult", "IcahtRules", "LabShiftResult", "LandmarkRules",
-    "OverviewResult", "PeriodResult", "SafetyRules", "SpecialInterestResult", "TermResult", "by_period",
-    "by_term", "cumulative_incidence", "cytopenia", "dose_limiting_toxicity", "episodes",
-    "exposure_adjusted", "icaht", "lab_grades", "lab_shift", "overview", "queries", "special_interest",
-    "treatment_emergent",
+    "AesiCourseResult", "CourseRules", "CytopeniaResult", "DltClause", "DltComparisonResult", "DltResult",
+    "DltRules", "EpisodesResult", "EventIncidenceResult", "ExposureAdjustedResult", "HlhScreenResult",
+    "IcahtResult", "IcahtRules", "LabShiftResult", "LandmarkRules", "OverviewResult", "PeriodResult",
+    "SafetyRules", "ScreenRules", "SpecialInterestResult", "TermResult", "aesi_checks", "aesi_course",
+    "by_period", "by_term", "compare_dlt", "cumulative_incidence", "cytopenia", "dose_limiting_toxicity",
+    "episodes", "exposure_adjusted", "icaht", "iec_hs_screen", "lab_grades", "lab_shift", "overview",
+    "queries", "special_interest", "treatment_emergent",
 ]  # fmt: skip
 
 

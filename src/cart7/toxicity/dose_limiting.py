@@ -11,59 +11,16 @@ from typing import ClassVar, TypeAlias
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, records, results
 from cart7.stats import proportions
 from cart7.toxicity import emergence, tallies
+from cart7.toxicity.dlt_rules import DltRules
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.trace import ROW_COLUMNS, FrameTrace
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Words: TypeAlias = npt.NDArray[np.object_]
-
-HAEMATOLOGICAL_TERMS = (
-    "Neutrophil count decreased", "Platelet count decreased", "Lymphocyte count decreased",
-    "White blood cell decreased", "White blood cell count decreased", "CD4 lymphocytes decreased",
-    "Anemia", "Anaemia", "Neutropenia", "Thrombocytopenia", "Lymphopenia", "Leukopenia", "Leucopenia",
-    "Hemoglobin decreased", "Haemoglobin decreased", "Pancytopenia", "Cytopenia",
-)  # fmt: skip
-
-
-class DltRules(BaseModel):
-    """What makes an adverse event dose-limiting and a subject evaluable. A protocol must state its own.
-
-    Parameters
-    ----------
-    window_days : float
-        The window is day 0 to this day after infusion, both included.
-    min_dose_fraction : float
-        Least part of the planned dose that makes a subject without a DLT evaluable.
-    aesi_grade3_days : float
-        CRS or ICANS of grade 3 is dose-limiting when it lasts longer, in calendar days.
-    other_grade3_days : float
-        Another event of grade 3 is dose-limiting when it lasts longer, in calendar days.
-    haematological_terms : tuple of str
-        Preferred terms judged by persistence: dose-limiting at grade 4, still present after the window.
-    conf_level : float
-        Two-sided level of the interval.
-    upper_level : float
-        Level of the one-sided upper limit.
-    ci_method : str
-        A method of `stats.proportions.interval`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    window_days: float = Field(default=28, gt=0)
-    min_dose_fraction: float = Field(default=0.8, ge=0, le=1)
-    aesi_grade3_days: float = Field(default=3, ge=0)
-    other_grade3_days: float = Field(default=7, ge=0)
-    haematological_terms: tuple[str, ...] = HAEMATOLOGICAL_TERMS
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-    upper_level: float = Field(default=0.95, gt=0.5, lt=1)
-    ci_method: str = "clopper-pearson"
-
-    _known_method = field_validator("ci_method")(tallies.known_method)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,10 +30,11 @@ class DltResult(tallies.SafetyResult):
     Attributes
     ----------
     subjects : DataFrame
-        subject_id, evaluable, dlt (1, 0, missing), reason (of the DLT, or of not being evaluable), note.
+        subject_id, evaluable, dlt (1, 0, missing), reason (of the DLT, or of not being evaluable), replace
+        (1: not evaluable, to be replaced by another subject of the level), note.
     summary : DataFrame
-        group, n_infused, n (evaluable), n_dlt, estimate (a fraction), ci_low, ci_high, upper_one_sided,
-        conf_level, method, note.
+        group, n_infused, n (evaluable), n_dlt, n_replace, estimate (a fraction), ci_low, ci_high,
+        upper_one_sided, conf_level, method, note.
     source : str
         `adjudicated` (the `dlt` table) or `derived` (from adverse events).
     """
@@ -84,8 +42,15 @@ class DltResult(tallies.SafetyResult):
     title: ClassVar[str] = "Dose-limiting toxicity"
     figure: ClassVar[str] = "dlt_rates"
     analysis: ClassVar[str] = "safety.dose_limiting_toxicity"
-    stats: ClassVar[tuple[str, ...]] = ("n_infused", "n", "n_dlt", *tallies.RATE, "upper_one_sided")
-    subject_stats: ClassVar[tuple[str, ...]] = ("evaluable", "dlt", "reason")
+    stats: ClassVar[tuple[str, ...]] = (
+        "n_infused",
+        "n",
+        "n_dlt",
+        "n_replace",
+        *tallies.RATE,
+        "upper_one_sided",
+    )
+    subject_stats: ClassVar[tuple[str, ...]] = ("evaluable", "dlt", "reason", "replace")
     estimated: ClassVar[tuple[str, ...]] = (*tallies.RATE, "upper_one_sided")
     summary_population: ClassVar[str] = "DLT_EVALUABLE"
     source: str = "adjudicated"
@@ -163,11 +128,15 @@ def dose_limiting_toxicity(
         judged, excluded, sources = _judged(adverse_events, course, events, rules)
     else:
         raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
+    replace = (judged["evaluable"] == 0).astype(float).where(judged["evaluable"].notna())
+    judged.insert(judged.columns.get_loc("note"), "replace", replace)
     groups = tallies.groups_of(course.subjects, by)
     evaluable = (judged["evaluable"] == 1).to_numpy()
     toxic = evaluable & (judged["dlt"] == 1).to_numpy()
     summary = pd.DataFrame({"group": groups.labels})
-    for name, flag in (("n_infused", course.infused), ("n", evaluable), ("n_dlt", toxic)):
+    replaced = (judged["replace"] == 1).to_numpy()
+    counted = {"n_infused": course.infused, "n": evaluable, "n_dlt": toxic, "n_replace": replaced}
+    for name, flag in counted.items():
         summary[name] = (groups.members & flag).sum(axis=1)
     tallies.add_proportion(summary, "n_dlt", "n", rules, tallies.RATE)
     counts = (summary["n_dlt"], summary["n"])
@@ -255,25 +224,35 @@ def _clauses(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> 
     last_contact = np.fmax(course.risk_end[timed["who"].to_numpy()], start)
     end = timed["end_day"].fillna(pd.Series(last_contact, index=timed.index)).to_numpy()
     duration = end - start + 1
-    crs, icans = tallies.in_category(timed, "CRS"), tallies.in_category(timed, "ICANS")
-    haematological = tallies.among(timed["pt"], rules.haematological_terms)
-    other = ~crs & ~icans & ~haematological
-    short, long = rules.aesi_grade3_days, rules.other_grade3_days
-    cases = (
-        (grade == 5, "grade 5"),
-        (crs & (grade == 4), "CRS grade 4"),
-        (crs & (grade == 3) & (duration > short), f"CRS grade 3 for more than {short:g} days"),
-        (icans & (grade == 4), "ICANS grade 4"),
-        (icans & (grade == 3) & (duration > short), f"ICANS grade 3 for more than {short:g} days"),
-        (haematological & ~crs & ~icans & (grade == 4) & (end > rules.window_days),
-         f"haematological grade 4 present after day {rules.window_days:g}"),
-        (other & (grade == 4), "grade 4"),
-        (other & (grade == 3) & (duration > long), f"grade 3 for more than {long:g} days"),
-    )  # fmt: skip
-    words = np.select([case for case, _ in cases], [np.array(text, dtype=object) for _, text in cases], "")
+    kinds = _kinds(timed, rules)
+    cases = []
+    for clause in rules.in_force():
+        applies = kinds[clause.of] & (grade == clause.grade)
+        if clause.longer_than_days is not None:
+            applies &= duration > clause.longer_than_days
+        if clause.present_after_window:
+            applies &= end > rules.window_days
+        cases.append((applies, np.array(clause.words(rules.window_days), dtype=object)))
+    words = np.select([case for case, _ in cases], [text for _, text in cases], "")
     return np.where(
         _may_be_dose_limiting(timed, rules) & (start >= 0) & (start <= rules.window_days), words, ""
     )
+
+
+def _kinds(timed: pd.DataFrame, rules: DltRules) -> dict[str, Flags]:
+    """Which records each kind of clause is about."""
+    exempt = tallies.among(timed["pt"], rules.exempt_terms) & ~(timed["grade"] == 5).to_numpy(dtype=bool)
+    kinds = {name: tallies.in_category(timed, name) & ~exempt for name in ("CRS", "ICANS", "HLH")}
+    syndrome = kinds["CRS"] | kinds["ICANS"]
+    haematological = tallies.among(timed["pt"], rules.haematological_terms) & ~syndrome & ~exempt
+    own_clause = {clause.of for clause in rules.in_force()}
+    hlh = kinds["HLH"] if "HLH" in own_clause else np.zeros(len(timed), dtype=bool)
+    kinds |= {
+        "any": ~exempt,
+        "haematological": haematological,
+        "other": ~syndrome & ~haematological & ~hlh & ~exempt,
+    }
+    return kinds
 
 
 def _may_be_dose_limiting(timed: pd.DataFrame, rules: DltRules) -> Flags:

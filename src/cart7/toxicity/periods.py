@@ -98,7 +98,7 @@ def by_period(
     >>> course = pd.DataFrame({"subject_id": ["1", "2"], "event": "LAST_CONTACT", "day": [60, 20]})
     >>> table = by_period(events, subjects, events=course, by=None).summary
     >>> table.loc[table["row"] == "any_teae", ["period", "n", "n_subjects"]].values.tolist()
-    [['0-28', 2, 1], ['29-90', 1, 1], ['>90', 0, 0], ['after HSCT', 0, 0]]
+    [['0-28', 2, 1.0], ['29-90', 1, 1.0], ['>90', 0, 0.0], ['after HSCT', 0, 0.0]]
     """
     rules = rules or SafetyRules()
     found = emergence.emergent(

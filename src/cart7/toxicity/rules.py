@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7.toxicity.dose_limiting import HAEMATOLOGICAL_TERMS
+from cart7.toxicity.dlt_rules import HAEMATOLOGICAL_TERMS
 from cart7.toxicity.tallies import known_method
 from cart7.units import DAYS_PER_YEAR
 

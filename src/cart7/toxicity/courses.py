@@ -1,0 +1,470 @@
+"""CRS and ICANS day by day: the course of each subject, its treatment, and what contradicts it.
+
+Here: daily grades, tocilizumab and steroids after onset, consistency of the reported events with their
+course and assessments. Not here: a grade from components (`grading`), incidence (`episodes`).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, grading, records, results
+from cart7.toxicity import emergence, tallies, trace
+from cart7.toxicity.emergence import Table
+from cart7.toxicity.episodes import merged_episodes
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+
+SYNDROMES = ("CRS", "ICANS")
+TREATMENTS = ("tocilizumab", "steroid")
+
+
+class CourseRules(BaseModel):
+    """Choices of the daily course of CRS and ICANS.
+
+    Parameters
+    ----------
+    tocilizumab : tuple of str
+        Words of `drug` or `drug_class` that are an IL-6 antagonist.
+    steroid : tuple of str
+        Words of `drug` or `drug_class` that are a corticosteroid.
+    gap_days : float
+        Days with a grade at most so far apart are one episode.
+    fever_days : float
+        Fever is looked for on the day of onset and so many days before and after it.
+    conf_level : float
+        Two-sided level.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    tocilizumab: tuple[str, ...] = ("IL-6 ANTAGONIST", "TOCILIZUMAB", "SILTUXIMAB")
+    steroid: tuple[str, ...] = (
+        "CORTICOSTEROID", "DEXAMETHASONE", "METHYLPREDNISOLONE", "PREDNISOLONE", "PREDNISONE",
+        "HYDROCORTISONE",
+    )  # fmt: skip
+    gap_days: float = Field(default=1, ge=0)
+    fever_days: float = Field(default=1, ge=0)
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(tallies.known_method)
+
+
+SPANS = ("onset_day", "peak_day", "days", "days_ge3", *(f"{name}_after_onset" for name in TREATMENTS))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AesiCourseResult(tallies.SafetyResult):
+    """CRS and ICANS day by day, with their treatment.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, category, onset_day, last_day, peak_day (first day of the highest grade), max_grade, days
+        (with a grade), days_ge3; for tocilizumab and steroid the flag, the first day, doses (tocilizumab) or
+        days (steroid), `_after_onset` (days from onset to the first) and `_at_grade` (grade on that day);
+        note: who had a graded day.
+    summary : DataFrame
+        category, group, n, n_subjects, and for tocilizumab and steroid the subjects treated, as a fraction of
+        `n` with limits; median, min and max of the days, conf_level, method, note.
+    days : DataFrame
+        subject_id, category, day, grade: the highest grade of each day.
+    treatments : DataFrame
+        subject_id, treatment, drug, indication, start_day, end_day.
+    """
+
+    title: ClassVar[str] = "CRS and ICANS day by day"
+    figure: ClassVar[str] = "aesi_days"
+    analysis: ClassVar[str] = "safety.aesi_course"
+    stats: ClassVar[tuple[str, ...]] = (
+        "n", "n_subjects",
+        *(f"{name}_{stat}" for name in TREATMENTS for stat in ("n", *tallies.RATE)),
+        *(f"{name}_{stat}" for name in SPANS for stat in ("median", "min", "max")),
+    )  # fmt: skip
+    subject_stats: ClassVar[tuple[str, ...]] = (
+        "onset_day", "last_day", "peak_day", "max_grade", "days", "days_ge3",
+        "tocilizumab", "tocilizumab_day", "tocilizumab_doses", "tocilizumab_after_onset",
+        "tocilizumab_at_grade", "steroid", "steroid_day", "steroid_days", "steroid_after_onset",
+        "steroid_at_grade",
+    )  # fmt: skip
+    estimated: ClassVar[tuple[str, ...]] = tuple(
+        f"{name}_{stat}" for name in TREATMENTS for stat in tallies.RATE
+    )
+    days: pd.DataFrame = field(repr=False)
+    treatments: pd.DataFrame = field(repr=False)
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return self.summary["category"], self.subjects["category"]
+
+    def _reasons(self) -> dict[str, str | pd.Series]:
+        subjects = self.subjects
+        reasons: dict[str, str | pd.Series] = {}
+        for name in TREATMENTS:
+            unknown = np.where(subjects[name].isna(), "conmeds not collected", f"no {name}")
+            for column in [column for column in self.subject_stats if column.startswith(name)]:
+                reasons[column] = pd.Series(unknown, index=subjects.index, dtype=object)
+            reasons[f"{name}_at_grade"] = np.where(
+                subjects[f"{name}_day"].isna(), unknown, "no grade on that day"
+            )
+            reasons[f"{name}_at_grade"] = pd.Series(reasons[f"{name}_at_grade"], dtype=object)
+        return reasons
+
+    def _long(self) -> list[pd.DataFrame]:
+        blocks = super()._long()
+        for block in blocks:
+            of_days = block["stat"].str.contains(r"(?:^|_)days?(?:_|$)|_after_onset")
+            block.loc[of_days, "unit"] = "days"
+        return blocks
+
+
+def aesi_course(
+    aesi_course: Table,
+    subjects: Table,
+    conmeds: Table | None = None,
+    *,
+    by: str | None = "dose_level",
+    rules: CourseRules | None = None,
+) -> AesiCourseResult:
+    """Daily grades of CRS and ICANS, and when tocilizumab and steroids were given.
+
+    Parameters
+    ----------
+    aesi_course : DataFrame or sequence of AesiDay
+        `event` (CRS, ICANS), `day` (days since infusion) or `date`, `grade`.
+    subjects : DataFrame or sequence of Subject
+        The denominator; `infusion_date` where days come from dates.
+    conmeds : DataFrame or sequence of ConcomitantMedication, optional
+        `drug`, `drug_class`, `indication`, `start_day`, `end_day`, `n_doses`.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives `ALL` only.
+    rules : CourseRules, optional
+        Which drugs are which.
+
+    Returns
+    -------
+    AesiCourseResult
+        A treatment belongs to a syndrome when its `indication` names it or, where that is blank, when it
+        begins between onset and the last graded day. A treatment before onset has negative days after onset.
+
+    Raises
+    ------
+    ValueError
+        If `by` is not a column of `subjects`.
+
+    Examples
+    --------
+    >>> days = pd.DataFrame({"subject_id": "1", "event": "CRS", "day": [3, 4, 5], "grade": [1, 3, 2]})
+    >>> given = pd.DataFrame({"subject_id": ["1"], "drug": ["Tocilizumab"], "indication": ["CRS"],
+    ...                       "start_day": [4]})
+    >>> found = aesi_course(days, pd.DataFrame({"subject_id": ["1"]}), given, by=None).subjects
+    >>> found[["peak_day", "days_ge3", "tocilizumab_after_onset", "tocilizumab_at_grade"]].values.tolist()
+    [[4.0, 1.0, 1.0, 3.0]]
+    """
+    rules = rules or CourseRules()
+    people = derive.subject_table(subjects)
+    days, excluded = _days(aesi_course, people)
+    given = None if conmeds is None else _treatments(conmeds, people, rules)
+    courses = _courses(days, given)
+    groups = tallies.groups_of(people, by)
+    blank = pd.DataFrame(columns=["subject_id", "treatment", "drug", "indication", "start_day", "end_day"])
+    return AesiCourseResult(
+        subjects=courses, summary=_summary(courses, people, groups, rules, collected=given is not None),
+        days=days[["subject_id", "category", "day", "grade"]].reset_index(drop=True),
+        treatments=blank if given is None else given[list(blank.columns)].reset_index(drop=True),
+        excluded=excluded, rules=rules, population=derive.population(people),
+        trace=trace.FrameTrace(sources=_sources(days), subjects=people, groups=groups),
+    )  # fmt: skip
+
+
+def _days(course: Table, people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The highest grade of each subject, syndrome and day; and the rows that are not used."""
+    table = records.to_frame(course, "aesi_course", needs=("event", "grade"), fill=("day",))
+    table = derive.with_day(table, people, date="date")
+    table["grade"] = emergence.known_grade(table["grade"].to_numpy(dtype=float))
+    strange = ~table["subject_id"].isin(people["subject_id"])
+    blank = table["day"].isna() | table["grade"].isna() | ~tallies.among(table["event"], SYNDROMES)
+    why = pd.Series(
+        np.select([strange, table["day"].isna(), table["grade"].isna()],
+                  ["not a subject of this analysis", "day unknown", "no grade 1 to 5"],
+                  "neither CRS nor ICANS"),
+        index=table.index,
+    )  # fmt: skip
+    unused = strange | blank
+    used = table[~unused].assign(category=table["event"].str.upper(), day=np.floor(table["day"]))
+    used = used.sort_values(["subject_id", "category", "day", "grade"], kind="stable")
+    used = used.drop_duplicates(["subject_id", "category", "day"], keep="last")
+    return used, results.excluded_rows(table[unused], "aesi_course", why)
+
+
+def _treatments(conmeds: Table, people: pd.DataFrame, rules: CourseRules) -> pd.DataFrame:
+    """Tocilizumab and steroids with their days."""
+    words = ("drug", "drug_class", "indication", "start_day", "end_day", "n_doses")
+    table = records.to_frame(conmeds, "conmeds", fill=words)
+    for name in ("start", "end"):
+        table = derive.with_day(table, people, date=f"{name}_date", day=f"{name}_day")
+    blocks = [
+        table[tallies.among(table["drug"], names) | tallies.among(table["drug_class"], names)]
+        .assign(treatment=name)
+        for name, names in zip(TREATMENTS, (rules.tocilizumab, rules.steroid), strict=True)
+    ]  # fmt: skip
+    found = pd.concat(blocks)
+    return found[found["subject_id"].isin(people["subject_id"]) & found["start_day"].notna()]
+
+
+def _courses(days: pd.DataFrame, given: pd.DataFrame | None) -> pd.DataFrame:
+    """One row per subject and syndrome."""
+    rows: list[dict[str, Any]] = []
+    for (subject, category), mine in days.groupby(["subject_id", "category"], sort=True):
+        day, grade = mine["day"].to_numpy(dtype=float), mine["grade"].to_numpy(dtype=float)
+        row: dict[str, Any] = {
+            "subject_id": subject, "category": category, "onset_day": day[0], "last_day": day[-1],
+            "peak_day": day[np.argmax(grade)], "max_grade": grade.max(), "days": float(len(day)),
+            "days_ge3": float((grade >= 3).sum()),
+        }  # fmt: skip
+        for name in TREATMENTS:
+            row |= _treated(name, given, str(subject), str(category), day, grade)
+        rows.append(row)
+    columns = ["subject_id", "category", *AesiCourseResult.subject_stats]
+    frame = pd.DataFrame(rows, columns=columns)
+    words = ("subject_id", "category")
+    return frame.astype({name: float for name in columns if name not in words}).assign(note="")
+
+
+def _treated(
+    name: str, given: pd.DataFrame | None, subject: str, category: str, day: Floats, grade: Floats
+) -> dict[str, float]:
+    """Flag, first day, amount, days after onset and grade on that day, of one treatment."""
+    amount = f"{name}_doses" if name == "tocilizumab" else f"{name}_days"
+    blank = dict.fromkeys((f"{name}_day", amount, f"{name}_after_onset", f"{name}_at_grade"), np.nan)
+    if given is None:
+        return {name: np.nan, **blank}
+    mine = given[(given["treatment"] == name) & (given["subject_id"] == subject)]
+    inside = mine["indication"].isna() & mine["start_day"].between(day[0], day[-1])
+    mine = mine[tallies.among(mine["indication"], (category,)) | inside.to_numpy(dtype=bool)]
+    if mine.empty:
+        return {name: 0.0, **blank, amount: 0.0}
+    first = float(mine["start_day"].min())
+    length = mine["end_day"] - mine["start_day"] + 1
+    total = mine["n_doses"] if name == "tocilizumab" else length
+    on_day = grade[day == np.floor(first)]
+    return {
+        name: 1.0, f"{name}_day": first, amount: float(total.sum(skipna=False)),
+        f"{name}_after_onset": first - day[0],
+        f"{name}_at_grade": float(on_day[0]) if on_day.size else np.nan,
+    }  # fmt: skip
+
+
+def _summary(
+    courses: pd.DataFrame,
+    people: pd.DataFrame,
+    groups: tallies.Groups,
+    rules: CourseRules,
+    *,
+    collected: bool,
+) -> pd.DataFrame:
+    """Who was treated, and the days, by syndrome and group."""
+    summary = groups.unfold(pd.DataFrame({"category": np.array(SYNDROMES, dtype=object)}))
+    who = pd.Index(people["subject_id"]).get_indexer(courses["subject_id"])
+    category = courses["category"].to_numpy(dtype=object)
+    inside = [(category == name) & member[who] for name in SYNDROMES for member in groups.members]
+    summary["n_subjects"] = [int(rows.sum()) for rows in inside]
+    for name in TREATMENTS:
+        flag = courses[name].to_numpy(dtype=float) == 1
+        summary[f"{name}_n"] = [float((rows & flag).sum()) for rows in inside]
+        names = (f"{name}_estimate", f"{name}_ci_low", f"{name}_ci_high")
+        tallies.add_proportion(summary, f"{name}_n", "n", rules, names)
+        if not collected:
+            summary[[f"{name}_n", *names]] = np.nan
+    for name in SPANS:
+        values = courses[name].to_numpy(dtype=float)
+        known = [values[rows & ~np.isnan(values)] for rows in inside]
+        for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
+            summary[f"{name}_{stat}"] = [float(of(days)) if len(days) else np.nan for days in known]
+    for name in ("conf_level", "method"):
+        summary[name] = summary.pop(name)
+    nobody = "nobody had " + summary["category"]
+    untreated = (summary[[f"{name}_n" for name in TREATMENTS]] == 0).any(axis=1)
+    summary["note"] = np.select(
+        [summary["n"] == 0, summary["n_subjects"] == 0, np.full(len(summary), not collected), untreated],
+        [np.array("nobody in this group", dtype=object), nobody,
+         np.array("conmeds not collected", dtype=object), np.array("nobody was given it", dtype=object)], "",
+    )  # fmt: skip
+    return summary
+
+
+def _sources(days: pd.DataFrame) -> pd.DataFrame:
+    """The graded days as source rows, beside the syndrome that names them."""
+    sources = days.assign(table="aesi_course", term=days["category"], start_day=days["day"],
+                          end_day=days["day"], start=pd.NaT)  # fmt: skip
+    return sources[[*trace.ROW_COLUMNS, "category"]]
+
+
+# -------------------------------------------------------------------------------------- consistency
+
+
+def aesi_checks(
+    adverse_events: Table,
+    subjects: Table,
+    *,
+    aesi_course: Table | None = None,
+    crs: pd.DataFrame | None = None,
+    icans: pd.DataFrame | None = None,
+    events: Table | None = None,
+    rules: CourseRules | None = None,
+) -> pd.DataFrame:
+    """What contradicts the reported CRS and ICANS: their daily course, and their assessments.
+
+    Parameters
+    ----------
+    adverse_events, subjects, events
+        As in `episodes`.
+    aesi_course : DataFrame or sequence of AesiDay, optional
+        As in `aesi_course`.
+    crs : DataFrame, optional
+        Assessments as `grading.crs` takes them, with `subject_id` and `day` (days since infusion).
+    icans : DataFrame, optional
+        Assessments as `grading.icans` takes them, with `subject_id` and `day`.
+    rules : CourseRules, optional
+        `gap_days` and `fever_days`.
+
+    Returns
+    -------
+    DataFrame
+        table, row (of the record that begins the episode, or of the day), subject_id, column, value, rule,
+        message. CRS needs fever (38.0 degrees C or more, not from another cause) around its onset; ICANS an
+        ICE score while it lasts; the reported grade is that of the course and of the worst assessment; every
+        graded day lies in a reported episode.
+
+    References
+    ----------
+    Lee DW, Santomasso BD, Locke FL, et al. (2019). Biol Blood Marrow Transplant 25:625-638.
+
+    Examples
+    --------
+    >>> reported = pd.DataFrame({"subject_id": ["1"], "aesi": "CRS", "start_day": [2], "end_day": [3],
+    ...                          "grade": [2]})
+    >>> seen = pd.DataFrame({"id": ["a"], "subject_id": ["1"], "day": [2], "temp_c": [37.1],
+    ...                      "hypotension": [0], "vasopressors_n": [0], "o2_device": ["none"]})
+    >>> aesi_checks(reported, pd.DataFrame({"subject_id": ["1"]}), crs=seen)["rule"].tolist()
+    ['CRS-GRADE', 'CRS-WITHOUT-FEVER']
+    """
+    rules = rules or CourseRules()
+    found = emergence.emergent(
+        adverse_events, subjects, events, reference=emergence.INFUSION, window_days=None, words=("aesi", "pt")
+    )
+    reported = _reported(found, rules)
+    blocks: list[pd.DataFrame] = []
+    if aesi_course is not None:
+        blocks += _against_course(reported, _days(aesi_course, found.course.subjects)[0])
+    if crs is not None:
+        blocks += _against_assessments(reported, grading.crs(crs), "CRS")
+        blocks += _without_fever(reported, crs, rules)
+    if icans is not None:
+        blocks += _against_assessments(reported, grading.icans(icans), "ICANS")
+        blocks += _without_ice(reported, icans)
+    return trace.query_frame(blocks)
+
+
+def _reported(found: emergence.Records, rules: CourseRules) -> pd.DataFrame:
+    """The reported episodes with the row of their first record."""
+    blocks = []
+    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
+    start, row = found.table["start_day"].to_numpy(dtype=float), found.table["row"].to_numpy()
+    for category in SYNDROMES:
+        flag = tallies.in_category(found.table, category)
+        series = np.where(flag, found.who, -1)
+        merged, _ = merged_episodes(found, series, rules.gap_days)
+        begins = [
+            row[flag & (found.who == owner) & (start == day)].min()
+            for owner, day in zip(merged["series"], merged["start_day"], strict=True)
+        ]
+        named = merged.assign(subject_id=ids[merged["series"].to_numpy()], category=category)
+        blocks.append(named.assign(row=np.array(begins, dtype=np.int64)))
+    return pd.concat(blocks, ignore_index=True)
+
+
+def _inside(episode: Any, days: pd.DataFrame) -> pd.DataFrame:
+    """The days of an episode's subject from its start to its end."""
+    end = np.inf if np.isnan(episode.end_day) else episode.end_day
+    whole = np.floor(days["day"])
+    return days[(days["subject_id"] == episode.subject_id) & (whole >= episode.start_day) & (whole <= end)]
+
+
+def _of(reported: pd.DataFrame, category: str) -> list[Any]:
+    return list(reported[reported["category"] == category].itertuples(index=False))
+
+
+def _ask(episodes: Iterable[Any], column: str, rule: str, message: str) -> pd.DataFrame:
+    frame = pd.DataFrame(list(episodes), columns=["row", "subject_id", column])
+    return trace.asked(frame, "adverse_events", np.ones(len(frame), dtype=bool), column, rule, message)
+
+
+def _against_course(reported: pd.DataFrame, days: pd.DataFrame) -> list[pd.DataFrame]:
+    """Reported episodes without graded days or with another grade, and graded days outside any episode."""
+    blocks, covered = [], np.zeros(0, dtype=np.int64)
+    for category in SYNDROMES:
+        mine = days[days["category"] == category]
+        seen = [(episode, _inside(episode, mine)) for episode in _of(reported, category)]
+        covered = np.concatenate([covered, *(inside["row"].to_numpy() for _, inside in seen)])
+        none = [(e.row, e.subject_id, e.start_day) for e, inside in seen if inside.empty]
+        other = [
+            (e.row, e.subject_id, e.max_grade) for e, inside in seen
+            if len(inside) and inside["grade"].max() != e.max_grade
+        ]  # fmt: skip
+        blocks.append(_ask(none, "start_day", f"{category}-WITHOUT-COURSE", "no graded day in this episode"))
+        blocks.append(_ask(other, "grade", f"{category}-GRADE", "not the highest grade of its daily course"))
+    outside = ~days["row"].isin(covered)
+    blocks.append(trace.asked(days, "aesi_course", outside, "day", "COURSE-WITHOUT-EVENT",
+                              "this day lies in no reported episode"))  # fmt: skip
+    return blocks
+
+
+def _against_assessments(reported: pd.DataFrame, graded: pd.DataFrame, category: str) -> list[pd.DataFrame]:
+    """Episodes whose reported grade is not that of the worst assessment."""
+    other = []
+    for episode in _of(reported, category):
+        grade = _inside(episode, graded)["grade"]
+        if grade.notna().any() and grade.max() != episode.max_grade:
+            other.append((episode.row, episode.subject_id, episode.max_grade))
+    message = "not the grade of the worst assessment of this episode"
+    return [_ask(other, "grade", f"{category}-GRADE", message)]
+
+
+def _without_fever(reported: pd.DataFrame, crs: pd.DataFrame, rules: CourseRules) -> list[pd.DataFrame]:
+    """Episodes of CRS that no fever began, or whose temperature around onset is not known."""
+    temperature = pd.to_numeric(crs["temp_c"], errors="coerce")
+    attributable = crs.get("fever_attributable", pd.Series(np.nan, index=crs.index)).fillna(1) == 1
+    missing, cold = [], []
+    for episode in _of(reported, "CRS"):
+        near = (crs["subject_id"].astype(str) == episode.subject_id) & (
+            (np.floor(crs["day"]) - episode.start_day).abs() <= rules.fever_days
+        )
+        if not temperature[near].notna().any():
+            missing.append((episode.row, episode.subject_id, episode.start_day))
+        elif not (near & attributable & (temperature >= grading.FEVER)).any():
+            cold.append((episode.row, episode.subject_id, episode.start_day))
+    return [
+        _ask(missing, "start_day", "CRS-TEMPERATURE-MISSING", "no temperature around the onset of CRS"),
+        _ask(cold, "start_day", "CRS-WITHOUT-FEVER", "no fever of 38.0 degrees C around the onset of CRS"),
+    ]
+
+
+def _without_ice(reported: pd.DataFrame, icans: pd.DataFrame) -> list[pd.DataFrame]:
+    """Episodes of ICANS without an ICE score, unless the subject could not be roused."""
+    done = pd.to_numeric(icans["ice"], errors="coerce").notna()
+    if "ice_not_done_reason" in icans.columns:
+        done |= icans["ice_not_done_reason"].astype(str).str.strip().str.lower() == "unarousable"
+    scored = icans[done]
+    missing = [
+        (episode.row, episode.subject_id, episode.start_day) for episode in _of(reported, "ICANS")
+        if _inside(episode, scored).empty
+    ]  # fmt: skip
+    return [_ask(missing, "start_day", "ICANS-WITHOUT-ICE", "no ICE score while ICANS lasted")]

@@ -1,0 +1,200 @@
+"""The IEC-HS screen of a study: who met its laboratory criteria, first on which day.
+
+Here: the values of the laboratory table laid out by day of a ferritin. Not here: the criteria (`grading`),
+and any diagnosis.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, grading, results
+from cart7.toxicity import tallies
+from cart7.toxicity.emergence import Table
+from cart7.toxicity.laboratory import lab_grades
+
+
+class ScreenRules(BaseModel):
+    """Choices of the IEC-HS screen.
+
+    Parameters
+    ----------
+    within_days : float
+        A value stands for the day of a ferritin when it is at most so many days away.
+    conf_level : float
+        Two-sided level.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    within_days: float = Field(default=2, ge=0)
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(tallies.known_method)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HlhScreenResult(tallies.SafetyResult):
+    """IEC-HS screen, a call to look at the subject and no diagnosis.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, screen (1, 0, missing), first_day (days since infusion), n_days (screened), peak_ferritin
+        (in the unit of the table), criteria (those met on the first day), note.
+    summary : DataFrame
+        group, n (subjects screened), n_positive, estimate (a fraction), ci_low, ci_high, conf_level, method,
+        note.
+    days : DataFrame
+        subject_id, day, screen, criteria, note: a row per day with a ferritin after the infusion.
+    """
+
+    title: ClassVar[str] = "IEC-HS screen"
+    analysis: ClassVar[str] = "safety.iec_hs_screen"
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_positive", *tallies.RATE)
+    subject_stats: ClassVar[tuple[str, ...]] = ("screen", "first_day", "n_days", "peak_ferritin", "criteria")
+    days: pd.DataFrame = field(repr=False)
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return "IEC-HS_SCREEN", "IEC-HS_SCREEN"
+
+    def _reasons(self) -> dict[str, str | pd.Series]:
+        negative = self.subjects["note"].where(self.subjects["screen"].isna(), "screen negative")
+        return {"first_day": negative, "criteria": negative}
+
+    def _long(self) -> list[pd.DataFrame]:
+        blocks = super()._long()
+        blocks[1].loc[blocks[1]["stat"] == "peak_ferritin", "unit"] = "as in labs"
+        return blocks
+
+
+def iec_hs_screen(
+    labs: Table,
+    subjects: Table,
+    *,
+    by: str | None = "dose_level",
+    rules: ScreenRules | None = None,
+) -> HlhScreenResult:
+    """Who met the laboratory criteria of IEC-HS after the infusion; a screen, never a diagnosis.
+
+    Parameters
+    ----------
+    labs : DataFrame or sequence of LabResult
+        As in `lab_grades`: FERRITIN, and ALT, AST, FIBRINO, ANC, PLT where they were measured.
+    subjects : DataFrame or sequence of Subject
+        `infusion_date`, where days come from dates.
+    by : str or None
+        Column of `subjects` that defines the groups; None gives `ALL` only.
+    rules : ScreenRules, optional
+        How near a value must be to the day of a ferritin.
+
+    Returns
+    -------
+    HlhScreenResult
+        Each day with a ferritin after the infusion is screened by `grading.iec_hs`, with the nearest value of
+        the other tests. Cytopenia: ANC or platelets of grade 4 (CTCAE 5.0) that were not at baseline.
+
+    Raises
+    ------
+    DataError
+        Naming every value whose unit is not known, or that is negative.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": "1", "day": [9, 9], "test": ["FERRITIN", "ALT"],
+    ...                      "value": [9000, 400], "unit": ["ug/L", "U/L"], "uln": [400, 40]})
+    >>> found = iec_hs_screen(labs, pd.DataFrame({"subject_id": ["1"]}), by=None).subjects
+    >>> found[["screen", "first_day", "criteria"]].values.tolist()
+    [[1.0, 9.0, 'ferritin > 2 x ULN; ALT or AST > 5 x']]
+    """
+    rules = rules or ScreenRules()
+    people = derive.subject_table(subjects)
+    graded = lab_grades(labs, subjects).reset_index(drop=True)
+    graded = graded.assign(row=np.arange(1, len(graded) + 1))
+    mine, others = derive.known_subjects(graded, people)
+    days = _screened(mine[mine["value"].notna() & mine["day"].notna()], rules)
+    screened = _by_subject(days, people)
+    return HlhScreenResult(
+        subjects=screened, summary=_summary(screened, tallies.groups_of(people, by), rules),
+        days=days[["subject_id", "day", "screen", "criteria", "note"]], rules=rules,
+        excluded=results.excluded_rows(others, "labs", "not a subject of this analysis"),
+        population=derive.population(people),
+    )  # fmt: skip
+
+
+def _screened(values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
+    """Each day with a ferritin after the infusion, with the nearest other values, screened."""
+    ferritin = values[(values["test"] == "FERRITIN") & (values["day"] > 0)]
+    days = ferritin.sort_values(["subject_id", "day", "value"], kind="stable")
+    days = days.drop_duplicates(["subject_id", "day"], keep="last")
+    frame = days[["row", "subject_id", "day"]].reset_index(drop=True)
+    frame = frame.assign(
+        ferritin=days["value"].to_numpy(), ferritin_uln=days["uln"].to_numpy(dtype=float),
+        ferritin_at_infusion=days["baseline"].to_numpy(dtype=float),
+    )  # fmt: skip
+    for test, word in (("ALT", "alt"), ("AST", "ast")):
+        near = _nearest(frame, values[values["test"] == test], rules)
+        for name, column in ((word, "value"), (f"{word}_uln", "uln"), (f"{word}_baseline", "baseline")):
+            frame[name] = near[column].to_numpy(dtype=float)
+    fibrinogen = _nearest(frame, values[values["test"] == "FIBRINO"], rules)
+    scale = np.where(fibrinogen["unit"].astype(str).str.lower().str.strip() == "mg/dl", 0.01, 1.0)
+    frame["fibrinogen"] = fibrinogen["value"].to_numpy(dtype=float) * scale
+    frame["fibrinogen_lln"] = fibrinogen["lln"].to_numpy(dtype=float) * scale
+    frame["cytopenia_grade4"] = _new_grade_4(frame, values, rules)
+    return grading.iec_hs(frame)
+
+
+def _nearest(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
+    """The value nearest to each day of the frame within the window; missing where there is none."""
+    columns = ["value", "unit", "lln", "uln", "baseline", "grade_low"]
+    pairs = frame[["subject_id", "day"]].reset_index(names="place").merge(
+        values[["subject_id", "day", *columns]], on="subject_id", suffixes=("", "_of_value")
+    )  # fmt: skip
+    distance = (pairs["day_of_value"] - pairs["day"]).abs()
+    pairs = pairs.assign(distance=distance)[(distance <= rules.within_days) & (pairs["day_of_value"] > 0)]
+    chosen = pairs.sort_values(["place", "distance", "day_of_value"], kind="stable").drop_duplicates("place")
+    return chosen.set_index("place")[columns].reindex(range(len(frame)))
+
+
+def _new_grade_4(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> np.ndarray:
+    """Whether ANC or platelets are of grade 4 and were not at baseline; missing without either."""
+    flags = []
+    for test in ("ANC", "PLT"):
+        rows = values[values["test"] == test]
+        before = rows[(rows["is_baseline"] == 1) & (rows["grade_low"] == 4)]["subject_id"]
+        grade = _nearest(frame, rows, rules)["grade_low"].to_numpy(dtype=float)
+        new = (grade == 4) & ~frame["subject_id"].isin(before).to_numpy()
+        flags.append(np.where(np.isnan(grade), np.nan, new.astype(float)))
+    return np.fmax(*flags)
+
+
+def _by_subject(days: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """One row per subject: whether and first when the screen was positive."""
+    ids = people["subject_id"]
+    known = days[days["screen"].notna()]
+    first = days[days["screen"] == 1].drop_duplicates("subject_id").set_index("subject_id")
+    n_days = known.groupby("subject_id").size()
+    frame = pd.DataFrame({"subject_id": ids, "screen": np.nan})
+    frame["screen"] = ids.map(known.groupby("subject_id")["screen"].max()).astype(float)
+    frame["first_day"] = ids.map(first["day"]).astype(float)
+    frame["n_days"] = ids.map(n_days).fillna(0).astype("int64")
+    frame["peak_ferritin"] = ids.map(days.groupby("subject_id")["ferritin"].max()).astype(float)
+    frame["criteria"] = ids.map(first["criteria"]).astype(object).where(ids.isin(first.index), "")
+    frame["note"] = np.where(frame["screen"].isna(), "no ferritin after the infusion that can be judged", "")
+    return frame
+
+
+def _summary(screened: pd.DataFrame, groups: tallies.Groups, rules: ScreenRules) -> pd.DataFrame:
+    """Screen-positive subjects among those screened, by group."""
+    screen = screened["screen"].to_numpy(dtype=float)
+    summary = pd.DataFrame({"group": groups.labels})
+    summary["n"] = (groups.members & ~np.isnan(screen)).sum(axis=1)
+    summary["n_positive"] = (groups.members & (screen == 1)).sum(axis=1)
+    tallies.add_proportion(summary, "n_positive", "n", rules, tallies.RATE)
+    summary["note"] = np.where(summary["n"] == 0, "nobody screened", "")
+    return summary
