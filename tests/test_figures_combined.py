@@ -137,6 +137,7 @@ def block_names(analysis, section):
 
 def test_the_page_holds_the_combined_figure_and_how_response_was_lost(analysis):
     names = block_names(analysis, "cd7")
+    assert "figure-clearance" in names
     assert names[-4:] == ["figure-combined-1", "escape-counts", "escape", "figure-escape"]
     assert block_names(analysis, "immunogenicity")[-2:] == ["ada-loss", "ada-loss-subjects"]
 

@@ -53,6 +53,13 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """The steps of one curve, as the survival figure takes them."""
+
+    curve: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """A sentence set apart; `kind` is `notice` or `loud`."""
 
@@ -299,6 +306,7 @@ def _cd7(analysis: Any, groups: Groups) -> Blocks:
         yield tables_cells.depletion(result, groups, parameter)
     if depletion:
         yield tables_cells.depletion_times(depletion, groups)
+        yield from _clearance(next(iter(depletion.values())), groups)
         yield from _combined(analysis, next(iter(depletion.values())), groups)
     yield from _missing(analysis, "escape")
     if analysis.escape is not None:
@@ -307,6 +315,19 @@ def _cd7(analysis: Any, groups: Groups) -> Blocks:
             name="figure-escape", title="CAR-T cells, CD7+ cells and loss of response, every subject.",
             caption="Upper bar: CAR-T cells quantifiable; lower bar: CD7+ cells from clearance to recovery.",
             draw=lambda: figures.escape_courses(analysis.escape),
+        )  # fmt: skip
+
+
+def _clearance(depletion: Any, groups: Groups) -> Blocks:
+    """The Kaplan-Meier curve of clearance, where anybody can be judged."""
+    curve = depletion.curves[depletion.curves["endpoint"] == "clearance"]
+    if len(curve):
+        yield Figure(
+            name="figure-clearance", title="Time to clearance of CD7+ cells, all subjects.",
+            caption="Kaplan-Meier: the fraction not yet below the LLOQ, dated at the first sample below it. "
+            "Shaded: pointwise 95 % limits (log-log); ticks: censored.",
+            draw=lambda: figures.kaplan_meier(Curve(curve=curve), groups=[ALL], by=groups.by,
+                                              label="Not cleared (%)", time_label="Days since infusion"),
         )  # fmt: skip
 
 
