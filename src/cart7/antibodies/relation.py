@@ -38,7 +38,7 @@ def sequences(ada_result: ClassificationResult, loss: pd.DataFrame) -> tuple[pd.
     first = positive.groupby("subject_id")["day"].min().reindex(own.index)
     pre_existing = own["baseline_status"] == POSITIVE
     day = first.where(~pre_existing, own["first_te_positive_day"])
-    earlier = samples[samples["day"] < samples["subject_id"].map(day)]
+    earlier = samples[samples["day"] < samples["subject_id"].map(day).astype("float64")]
     since = earlier.groupby("subject_id")["day"].max().reindex(own.index)
     tested, had = own["n_post_evaluable"] > 0, day.notna()
     followed, lost = loss["after"].notna(), loss["day"].notna()

@@ -53,7 +53,10 @@ def set_aside(rows: pd.DataFrame, ids: pd.Index, end: pd.Series) -> Texts:
         (~rows["subject_id"].isin(ids), "not a subject of this analysis"),
         (rows["value"].isna(), "value missing"),
         (rows["day"].isna(), "day missing"),
-        (rows["day"] > rows["subject_id"].map(end), "after progression, new therapy or second infusion"),
+        (
+            rows["day"] > rows["subject_id"].map(end).astype("float64"),
+            "after progression, new therapy or second infusion",
+        ),
     )
 
 

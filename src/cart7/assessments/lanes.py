@@ -102,7 +102,7 @@ def _cd7_at_relapse(course: Course, relapse: pd.Series) -> pd.DataFrame:
     """CD7 on relapse cells: the first record of it on or after the relapse, before any other therapy."""
     other = np.fmin(course.days["NEW_THERAPY"], course.days["SECOND_INFUSION"]).fillna(np.inf)
     rows = course.assessments
-    since, until = rows["subject_id"].map(relapse), rows["subject_id"].map(other)
+    since, until = (rows["subject_id"].map(day).astype("float64") for day in (relapse, other))
     told = rows[rows["relapse_cd7"].isin(["POS", "NEG"]) & (rows["day"] >= since) & (rows["day"] <= until)]
     first = told.drop_duplicates("subject_id").set_index("subject_id").reindex(relapse.index)
     return first[["relapse_cd7", "day"]].fillna({"relapse_cd7": ""})

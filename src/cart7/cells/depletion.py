@@ -138,7 +138,8 @@ def intervals(
         time, event = table[f"{endpoint}_time"], table[f"{endpoint}_event"]
         start = table["clearance_time"] if endpoint.endswith("recovery") else infusion
         who = used["subject_id"]
-        before = used[(used["day"] >= who.map(start)) & (used["day"] < who.map(time.where(event == 1)))]
+        low, high = (who.map(day).astype("float64") for day in (start, time.where(event == 1)))
+        before = used[(used["day"] >= low) & (used["day"] < high)]
         left = before.groupby("subject_id")["day"].max().reindex(table.index).fillna(start)
         why = np.where(event.isna(), reasons[f"{endpoint}_event"], np.where(event == 0, "censored", ""))
         blocks.append(

@@ -134,7 +134,7 @@ def _with_cart(table: pd.DataFrame, persistence: pd.DataFrame, rules: EscapeRule
     own = _by_subject(persistence, "persistence", ("last_quantifiable_day", "first_blq_day"))
     sampled = table["subject_id"].isin(own.index)
     if "n_samples" in own.columns:
-        sampled &= table["subject_id"].map(own["n_samples"]) > 0
+        sampled &= table["subject_id"].map(own["n_samples"]).astype("float64") > 0
     last = table["subject_id"].map(own["last_quantifiable_day"]).astype("float64")
     lost = table["subject_id"].map(own["first_blq_day"]).astype("float64").where(last.notna())
     cart = first_reason(
@@ -153,7 +153,9 @@ def _with_aplasia(table: pd.DataFrame, depletion: pd.DataFrame | None, rules: Es
     if depletion is None:
         depletion = pd.DataFrame(columns=["subject_id", *_CLEARANCE])
     own = _by_subject(depletion, "depletion", _CLEARANCE).astype(dict.fromkeys(_CLEARANCE, "float64"))
-    cleared, is_cleared, until, is_back = (table["subject_id"].map(own[name]) for name in _CLEARANCE)
+    cleared, is_cleared, until, is_back = (
+        table["subject_id"].map(own[name]).astype("float64") for name in _CLEARANCE
+    )
     day, known_to = table["day"], rules.carry_days
     aplasia = first_reason(
         (is_cleared.isna(), "NOT_KNOWN"),
