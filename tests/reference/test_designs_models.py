@@ -131,3 +131,92 @@ def test_blrm_agrees_with_the_draws_of_crmpack():
         for ours, theirs in (("mean", "mean_prob"), ("prob_target", "p_target_020_035"),
                              ("prob_over", "p_overdose_gt035")):  # fmt: skip
             np.testing.assert_allclose(found[ours], numbers(getattr(row, theirs)), atol=0.02)
+
+
+def test_utilities_equal_their_closed_form():
+    """40 cases: BOIN12 (quasi-binomial) and U-BOIN (Dirichlet mean)."""
+    cases = pd.read_csv(DATA / "utility_posterior.csv")
+    for row in cases.itertuples():
+        worth = (row.u1_eff_notox, row.u2_noeff_notox, row.u3_eff_tox, row.u4_noeff_tox)
+        counts = [(row.y1, row.y2, row.y3, row.y4)]
+        design = designs.Boin12(phi_t=row.phi_t, phi_e=row.phi_e, utilities=worth)
+        found = design.posterior(counts).levels.iloc[0]
+        have = [design.lower_bound, design.benchmark, found["pds"], found["utility_mean"], found["utility_low"],
+                found["utility_high"], found["prob_dlt_exceeds"], found["prob_response_below"]]  # fmt: skip
+        want = [row.u_lower_bound, row.u_benchmark, row.boin12_pds, row.boin12_post_mean_utility,
+                row.boin12_utility_q025, row.boin12_utility_q975, row.prob_tox_exceeds, row.prob_eff_below]  # fmt: skip
+        np.testing.assert_allclose(have, want, rtol=0, atol=1e-10)
+        assert found["admissible"] == bool(row.admissible_c95_c90)
+        other = designs.UBoin(
+            phi_t=row.phi_t, phi_e=row.phi_e, utilities=worth, prior=row.dirichlet_prior_each
+        )
+        mean = other.posterior(counts).levels["utility_mean"].iloc[0]
+        assert mean == pytest.approx(row.uboin_post_mean_utility, abs=1e-10)
+    assert len(cases) == 40
+
+
+def test_rank_based_desirability_equals_escalation():
+    cases = pd.read_csv(DATA / "boin12_rds.csv")
+    n = 0
+    for key, rows in cases.groupby(["phi_t", "phi_e", "u2", "u3", "c_t", "c_e", "sample_sizes"]):
+        phi_t, phi_e, u2, u3, c_t, c_e, sizes = key
+        design = designs.Boin12(phi_t=phi_t, phi_e=phi_e, utilities=(100, u2, u3, 0), c_t=c_t, c_e=c_e)
+        found = design.rds_table(tuple(int(size) for size in sizes.split(";")))
+        found = found.set_index(["n", "n_dlt", "n_eff"]).loc[
+            list(zip(rows["n"], rows["tox"], rows["eff"], strict=True))
+        ]
+        np.testing.assert_allclose(found["rds"], rows["rds"], atol=1e-9)
+        n += len(rows)
+    assert n == 2004
+
+
+def test_the_next_level_of_boin12_equals_escalation_where_that_is_admissible():
+    """49 desirabilities; 46 next levels. In 3 the peer assigns a level that its own rule excludes."""
+    cases = pd.read_csv(DATA / "boin12_next_dose.csv")
+    n = 0
+    for row in cases.itertuples():
+        design = designs.Boin12(phi_t=row.phi_t, phi_e=row.phi_e, utilities=(100, row.u2, row.u3, row.u4),
+                                c_t=row.c_t, c_e=row.c_e, n_star=row.n_star)  # fmt: skip
+        counts = {"n": numbers(row.n), "n_dlt": numbers(row.tox), "n_eff": numbers(row.eff)}
+        current = int(row.outcomes.split()[-1][0])
+        found = design.next_level(current=current, **counts)
+        shape = design._from_totals(*counts.values())
+        np.testing.assert_allclose(100 * design._pds(*shape), numbers(row.pds_pct), atol=1e-9)
+        if row.peer_next_dose_is_admissible:
+            assert (found.level or 0) == row.next_dose
+            n += 1
+        else:
+            assert found.level is None or found.level not in found.eliminated
+    assert (len(cases), n) == (49, 46)
+
+
+THALL = {"alpha": (-7.9593, 3.5487), "beta": (1.5482, 3.5018), "gamma": (0.7367, 2.5423),
+         "zeta": (3.4181, 2.4406), "eta": (0.0, 0.2), "psi": (0.0, 1.0)}  # fmt: skip
+
+
+def test_efftox_agrees_with_the_draws_of_trialr():
+    """8 trials: means within 5 standard errors, acceptable and recommended levels equal."""
+    design = designs.EffTox(doses=(1, 2, 4, 6.6, 10), eff0=0.5, tox1=0.65, eff_star=0.7, tox_star=0.25,
+                            efficacy_hurdle=0.5, toxicity_hurdle=0.3, prior=THALL)  # fmt: skip
+    cases = pd.read_csv(DATA / "efftox_trialr.csv")
+    for row in cases.itertuples():
+        counts = np.zeros((5, 4))
+        for cohort in row.outcomes.split():
+            for outcome in cohort[1:]:
+                counts[int(cohort[0]) - 1, "ENBT".index(outcome)] += 1
+        found = design.posterior(counts, rng=1)
+        for name, theirs in (("prob_eff", row.prob_eff), ("prob_tox", row.prob_tox)):
+            error = np.hypot(found.levels[f"{name}_mcse"], numbers(getattr(row, f"{name}_mcse")))
+            assert (np.abs(found.levels[name] - numbers(theirs)) <= 5 * error).all()
+            assert (found.levels[f"{name}_mcse"] <= 0.02).all()
+        assert found.levels["acceptable"].astype(int).tolist() == numbers(row.acceptable).tolist()
+        assert found.recommended_level == row.recommended_dose
+        assert found.ess > 1000
+    assert len(cases) == 8
+
+
+def test_the_exponent_of_the_contour_equals_efftox_solve_p():
+    for row in pd.read_csv(DATA / "efftox_lp_p.csv").itertuples():
+        design = designs.EffTox(doses=(1, 2), eff0=row.eff0, tox1=row.tox1, eff_star=row.eff_star,
+                                tox_star=row.tox_star, efficacy_hurdle=0.5, toxicity_hurdle=0.3, prior=THALL)  # fmt: skip
+        assert design.exponent == pytest.approx(row.p, abs=1e-3)

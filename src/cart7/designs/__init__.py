@@ -7,17 +7,24 @@ from cart7.designs.base import Decision, Design, MtdSelection
 from cart7.designs.blrm import Blrm, BlrmPosterior
 from cart7.designs.characteristics import OperatingCharacteristics, exact_oc, simulate
 from cart7.designs.crm import Crm, CrmPosterior
+from cart7.designs.efftox import EffTox, EffToxPosterior
+from cart7.designs.utilities import Boin12, UBoin, UtilityPosterior
 from cart7.stats.crm import indifference_skeleton
 
 __all__ = [
     "Blrm",
     "BlrmPosterior",
+    "Boin12",
     "Crm",
     "CrmPosterior",
     "Decision",
     "Design",
+    "EffTox",
+    "EffToxPosterior",
     "MtdSelection",
     "OperatingCharacteristics",
+    "UBoin",
+    "UtilityPosterior",
     "exact_oc",
     "indifference_skeleton",
     "simulate",
