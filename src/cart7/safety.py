@@ -12,6 +12,7 @@ import pandas as pd
 from cart7 import derive, results
 from cart7.stats import counting
 from cart7.toxicity import emergence, trace
+from cart7.toxicity.blood_counts import BloodCountResult, CountRules, blood_counts
 from cart7.toxicity.courses import AesiCourseResult, CourseRules, aesi_checks, aesi_course
 from cart7.toxicity.dlt_comparison import DltComparisonResult, compare_dlt
 from cart7.toxicity.dlt_rules import DltClause, DltRules
@@ -25,16 +26,20 @@ from cart7.toxicity.episodes import (
     merged_episodes,
     special_summary,
 )
+from cart7.toxicity.haematotoxicity import (
+    IcahtResult,
+    IcahtRules,
+    PlateletIcahtResult,
+    icaht,
+    icaht_platelets,
+)
 from cart7.toxicity.hlh_screen import HlhScreenResult, ScreenRules, iec_hs_screen
 from cart7.toxicity.incidence import EventIncidenceResult, cumulative_incidence
 from cart7.toxicity.laboratory import (
     CytopeniaResult,
-    IcahtResult,
-    IcahtRules,
     LabShiftResult,
     LandmarkRules,
     cytopenia,
-    icaht,
     lab_grades,
     lab_shift,
 )
@@ -61,12 +66,13 @@ from cart7.toxicity.tallies import (
 from cart7.toxicity.terms import subject_terms, terms_of
 
 __all__ = [
-    "AesiCourseResult", "CourseRules", "CytopeniaResult", "DltClause", "DltComparisonResult", "DltResult",
-    "DltRules", "EpisodesResult", "EventIncidenceResult", "ExposureAdjustedResult", "HlhScreenResult",
-    "IcahtResult", "IcahtRules", "LabShiftResult", "LandmarkRules", "OverviewResult", "PeriodResult",
-    "SafetyRules", "ScreenRules", "SpecialInterestResult", "TermResult", "aesi_checks", "aesi_course",
-    "by_period", "by_term", "compare_dlt", "cumulative_incidence", "cytopenia", "dose_limiting_toxicity",
-    "episodes", "exposure_adjusted", "icaht", "iec_hs_screen", "lab_grades", "lab_shift", "overview",
+    "AesiCourseResult", "BloodCountResult", "CountRules", "CourseRules", "CytopeniaResult", "DltClause",
+    "DltComparisonResult", "DltResult", "DltRules", "EpisodesResult", "EventIncidenceResult",
+    "ExposureAdjustedResult", "HlhScreenResult", "IcahtResult", "IcahtRules", "LabShiftResult",
+    "LandmarkRules", "OverviewResult", "PeriodResult", "PlateletIcahtResult", "SafetyRules", "ScreenRules",
+    "SpecialInterestResult", "TermResult", "aesi_checks", "aesi_course", "blood_counts", "by_period",
+    "by_term", "compare_dlt", "cumulative_incidence", "cytopenia", "dose_limiting_toxicity", "episodes",
+    "exposure_adjusted", "icaht", "icaht_platelets", "iec_hs_screen", "lab_grades", "lab_shift", "overview",
     "queries", "special_interest", "treatment_emergent",
 ]  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""Laboratory safety of a study: CTCAE grades, shifts from baseline, cytopenia at a landmark, haematotoxicity.
+"""Laboratory safety of a study: CTCAE grades, shifts from baseline, cytopenia at a landmark.
 
-Here: baselines, worst grades, landmark values, and what of a study's table ICAHT is graded from. Not here:
-the cuts of CTCAE (`ctcae`) and the grading of ICAHT (`grading`).
+Here: baselines, worst grades, landmark values. Not here: the cuts of CTCAE (`ctcae`), haematotoxicity
+(`haematotoxicity`) and the course of blood counts (`blood_counts`).
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, grading, records, results
+from cart7 import derive, records, results
 from cart7.errors import DataError, Problem
 from cart7.grading import ctcae
-from cart7.toxicity import emergence, tallies
+from cart7.toxicity import tallies
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.trace import ROW_COLUMNS, FrameTrace
 
@@ -57,24 +57,6 @@ class LandmarkRules(BaseModel):
         if unknown:
             raise ValueError(f"thresholds: one of {', '.join(ctcae.TESTS)}; got {', '.join(unknown)}")
         return value
-
-
-class IcahtRules(BaseModel):
-    """Choices of the haematotoxicity summary.
-
-    Parameters
-    ----------
-    conf_level : float
-        Two-sided level.
-    ci_method : str
-        A method of `stats.proportions.interval`.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    conf_level: float = Field(default=0.95, gt=0, lt=1)
-    ci_method: str = "clopper-pearson"
-
-    _known_method = field_validator("ci_method")(tallies.known_method)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -137,35 +119,6 @@ class CytopeniaResult(tallies.SafetyResult):
         each.loc[each["stat"] == "day", "unit"] = "days"
         each.loc[each["stat"] == "value", "unit"] = tallies.word_or(units, "1").to_numpy()
         return blocks
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class IcahtResult(tallies.SafetyResult):
-    """Haematotoxicity (ICAHT) graded from the neutrophils of the laboratory table.
-
-    Attributes
-    ----------
-    subjects : DataFrame
-        subject_id, days_le_500, days_le_100 (longest period on days 0 to 30), early_grade, late_grade,
-        recovery_day (first of 3 consecutive days above 500/uL), note.
-    summary : DataFrame
-        group, n, n_graded, n_grade_ge3 (early), estimate (a fraction of those graded), ci_low, ci_high,
-        conf_level, method, note.
-    """
-
-    title: ClassVar[str] = "Haematotoxicity (ICAHT)"
-    analysis: ClassVar[str] = "safety.icaht"
-    stats: ClassVar[tuple[str, ...]] = ("n", "n_graded", "n_grade_ge3", *tallies.RATE)
-    subject_stats: ClassVar[tuple[str, ...]] = (
-        "days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"
-    )  # fmt: skip
-
-    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
-        return "ICAHT", "ICAHT"
-
-    def _reasons(self) -> Mapping[str, str | pd.Series]:
-        ungraded = self.subjects["early_grade"].isna()
-        return {"recovery_day": self.subjects["note"].where(ungraded, "no recovery seen by day 30")}
 
 
 def lab_grades(labs: Table, subjects: Table, *, version: str = "5.0") -> pd.DataFrame:
@@ -346,78 +299,6 @@ def cytopenia(
     )  # fmt: skip
 
 
-def icaht(
-    labs: Table,
-    subjects: Table,
-    events: Table | None = None,
-    *,
-    by: str | None = "dose_level",
-    rules: IcahtRules | None = None,
-) -> IcahtResult:
-    """Early and late haematotoxicity grade of each subject from the ANC of the laboratory table.
-
-    Parameters
-    ----------
-    labs : DataFrame or sequence of LabResult
-        `test` (ANC), `value`, `unit` (10^9/L, 10^3/uL, cells/uL, ...), `day` (days since infusion) or
-        `sample_date`.
-    subjects : DataFrame or sequence of Subject
-        As in `treatment_emergent`.
-    events : DataFrame or sequence of StudyEvent, optional
-        DEATH and LAST_CONTACT end observation; PROGRESSION, NEW_THERAPY, HSCT and SECOND_INFUSION end the
-        late period.
-    by : str or None
-        Column of `subjects` that defines the groups of `.summary`.
-    rules : IcahtRules, optional
-        `conf_level` and `ci_method`.
-
-    Returns
-    -------
-    IcahtResult
-        Grades by `grading.icaht_neutropenia`; the longest period at or below a threshold joins periods with
-        at most 2 days above between them.
-
-    Raises
-    ------
-    DataError
-        If an ANC has a unit that is not known, naming every such row.
-
-    Examples
-    --------
-    >>> labs = pd.DataFrame({"subject_id": "1", "test": "ANC", "day": range(31), "unit": "10^9/L",
-    ...                      "value": [0.3] * 14 + [1.2] * 17})
-    >>> graded = icaht(labs, pd.DataFrame({"subject_id": ["1"], "infused": "Y"})).subjects
-    >>> graded[["days_le_500", "early_grade", "recovery_day"]].values.tolist()
-    [[14.0, 3.0, 14.0]]
-    """
-    rules = rules or IcahtRules()
-    course = emergence.course(subjects, events)
-    table = course.subjects
-    samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
-    samples = derive.with_day(samples, table, date="sample_date")
-    anc = samples[(samples["test"] == "ANC") & samples["value"].notna()]
-    if negative := _negative(anc):
-        raise DataError(negative)
-    anc, excluded = _usable(anc, table)
-    counts = pd.DataFrame(
-        {"subject_id": anc["subject_id"], "day": anc["day"],
-         "anc_cells_per_ul": grading.cells_per_ul(anc["value"], anc["unit"], rows=anc["row"])}
-    )  # fmt: skip
-    days = derive.first_event_days(events, table)
-    therapies = days[["NEW_THERAPY", "HSCT", "SECOND_INFUSION"]].min(axis=1)
-    observed = pd.DataFrame(
-        {"subject_id": table["subject_id"], "last_followup_day": course.end, "death_day": course.death,
-         "next_therapy_day": therapies.to_numpy(), "progression_day": days["PROGRESSION"].to_numpy()}
-    )  # fmt: skip
-    graded = grading.icaht_neutropenia(counts, observed)[["subject_id", *IcahtResult.subject_stats, "note"]]
-    graded.loc[~course.infused, "note"] = "not infused"
-    summary = _icaht_summary(graded, tallies.groups_of(table, by), rules)
-    return IcahtResult(
-        subjects=graded, summary=summary, excluded=excluded, rules=rules,
-        population=derive.population(table),
-    )  # fmt: skip
-
-
 _ADDED = ("row", "scale", "is_baseline", "baseline", "baseline_lln", "baseline_uln")
 
 
@@ -441,13 +322,13 @@ def _scale(table: pd.DataFrame, tests: list[str]) -> Floats:
         Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNKNOWN-UNIT",
                 message="a unit of this test must be known")
         for row, unit in zip(wrong["row"], wrong["unit"], strict=True)
-    ] + _negative(table)  # fmt: skip
+    ] + negative_values(table)  # fmt: skip
     if problems:
         raise DataError(problems)
     return scale
 
 
-def _negative(table: pd.DataFrame) -> list[Problem]:
+def negative_values(table: pd.DataFrame) -> list[Problem]:
     """A problem for each value below zero: no test of the schema has one."""
     return [
         Problem(table="labs", row=int(row), column="value", value=value, rule="NUMBER-NEGATIVE",
@@ -601,26 +482,4 @@ def _cytopenia_summary(
     summary["n_event"] = [int((rows & (flag == 1)).sum()) for rows in inside]
     tallies.add_proportion(summary, "n_event", "n", rules, tallies.RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody with a value in the window", "")
-    return summary
-
-
-def _usable(anc: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Samples of the subjects with a day, and the others as excluded."""
-    mine, others = derive.known_subjects(anc, subjects)
-    undated = mine["day"].isna()
-    excluded = [
-        results.excluded_rows(others, "labs", "not a subject of this analysis"),
-        results.excluded_rows(mine[undated], "labs", "day unknown"),
-    ]
-    return mine[~undated], results.concat(excluded, results.EXCLUDED_COLUMNS)
-
-
-def _icaht_summary(graded: pd.DataFrame, groups: tallies.Groups, rules: IcahtRules) -> pd.DataFrame:
-    """Early grade 3 or more among those graded, by group."""
-    grade = graded["early_grade"].to_numpy()
-    summary = pd.DataFrame({"group": groups.labels, "n": groups.members.sum(axis=1)})
-    summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
-    summary["n_grade_ge3"] = (groups.members & (grade >= 3)).sum(axis=1)
-    tallies.add_proportion(summary, "n_grade_ge3", "n_graded", rules, tallies.RATE)
-    summary["note"] = np.where(summary["n_graded"] == 0, "nobody graded", "")
     return summary

@@ -1,0 +1,253 @@
+"""Haematotoxicity of a study (ICAHT): neutrophils and platelets, graded from the laboratory table.
+
+Here: which counts are graded, and when a subject's observation ends. Not here: the grading itself
+(`grading`), CTCAE grades (`laboratory`).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from cart7 import derive, grading, records, results
+from cart7.errors import DataError
+from cart7.toxicity import emergence, tallies
+from cart7.toxicity.emergence import Table
+from cart7.toxicity.laboratory import negative_values
+
+
+class IcahtRules(BaseModel):
+    """Choices of the haematotoxicity summary.
+
+    Parameters
+    ----------
+    conf_level : float
+        Two-sided level.
+    ci_method : str
+        A method of `stats.proportions.interval`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    conf_level: float = Field(default=0.95, gt=0, lt=1)
+    ci_method: str = "clopper-pearson"
+
+    _known_method = field_validator("ci_method")(tallies.known_method)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class IcahtResult(tallies.SafetyResult):
+    """Haematotoxicity (ICAHT) graded from the neutrophils of the laboratory table.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, days_le_500, days_le_100 (longest period on days 0 to 30), early_grade, late_grade,
+        recovery_day (first of 3 consecutive days above 500/uL), note.
+    summary : DataFrame
+        group, n, n_graded, n_grade_ge3 (early), estimate (a fraction of those graded), ci_low, ci_high,
+        conf_level, method, note.
+    """
+
+    title: ClassVar[str] = "Haematotoxicity (ICAHT)"
+    analysis: ClassVar[str] = "safety.icaht"
+    stats: ClassVar[tuple[str, ...]] = ("n", "n_graded", "n_grade_ge3", *tallies.RATE)
+    subject_stats: ClassVar[tuple[str, ...]] = (
+        "days_le_500", "days_le_100", "early_grade", "late_grade", "recovery_day"
+    )  # fmt: skip
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return "ICAHT", "ICAHT"
+
+    def _reasons(self) -> Mapping[str, str | pd.Series]:
+        ungraded = self.subjects["early_grade"].isna()
+        return {"recovery_day": self.subjects["note"].where(ungraded, "no recovery seen by day 30")}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlateletIcahtResult(IcahtResult):
+    """Thrombocytopenia (T-ICAHT) graded from the platelets of the laboratory table.
+
+    Attributes
+    ----------
+    subjects : DataFrame
+        subject_id, days_lt_50, days_lt_20 (longest period on days 0 to 30), early_grade, late_grade, note.
+    summary : DataFrame
+        As in `IcahtResult`.
+    """
+
+    title: ClassVar[str] = "Thrombocytopenia (T-ICAHT)"
+    analysis: ClassVar[str] = "safety.icaht_platelets"
+    subject_stats: ClassVar[tuple[str, ...]] = ("days_lt_50", "days_lt_20", "early_grade", "late_grade")
+
+    def _params(self) -> tuple[str | pd.Series, str | pd.Series]:
+        return "T-ICAHT", "T-ICAHT"
+
+    def _reasons(self) -> Mapping[str, str | pd.Series]:
+        return {}
+
+
+def icaht(
+    labs: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    by: str | None = "dose_level",
+    rules: IcahtRules | None = None,
+) -> IcahtResult:
+    """Early and late haematotoxicity grade of each subject from the ANC of the laboratory table.
+
+    Parameters
+    ----------
+    labs : DataFrame or sequence of LabResult
+        `test` (ANC), `value`, `unit` (10^9/L, 10^3/uL, cells/uL, ...), `day` (days since infusion) or
+        `sample_date`.
+    subjects : DataFrame or sequence of Subject
+        As in `treatment_emergent`.
+    events : DataFrame or sequence of StudyEvent, optional
+        DEATH and LAST_CONTACT end observation; PROGRESSION, NEW_THERAPY, HSCT and SECOND_INFUSION end the
+        late period.
+    by : str or None
+        Column of `subjects` that defines the groups of `.summary`.
+    rules : IcahtRules, optional
+        `conf_level` and `ci_method`.
+
+    Returns
+    -------
+    IcahtResult
+        Grades by `grading.icaht_neutropenia`; the longest period at or below a threshold joins periods with
+        at most 2 days above between them.
+
+    Raises
+    ------
+    DataError
+        If an ANC has a unit that is not known, naming every such row.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": "1", "test": "ANC", "day": range(31), "unit": "10^9/L",
+    ...                      "value": [0.3] * 14 + [1.2] * 17})
+    >>> graded = icaht(labs, pd.DataFrame({"subject_id": ["1"], "infused": "Y"})).subjects
+    >>> graded[["days_le_500", "early_grade", "recovery_day"]].values.tolist()
+    [[14.0, 3.0, 14.0]]
+    """
+    rules = rules or IcahtRules()
+    course = emergence.course(subjects, events)
+    anc, excluded = count_samples(labs, course.subjects, ("ANC",))
+    counts = pd.DataFrame(
+        {"subject_id": anc["subject_id"], "day": anc["day"],
+         "anc_cells_per_ul": grading.cells_per_ul(anc["value"], anc["unit"], rows=anc["row"])}
+    )  # fmt: skip
+    graded = grading.icaht_neutropenia(counts, _observed(course, events))
+    graded, summary = _tabulated(graded, course, by, rules, IcahtResult.subject_stats)
+    return IcahtResult(
+        subjects=graded, summary=summary, excluded=excluded, rules=rules,
+        population=derive.population(course.subjects),
+    )  # fmt: skip
+
+
+def icaht_platelets(
+    labs: Table,
+    subjects: Table,
+    events: Table | None = None,
+    *,
+    by: str | None = "dose_level",
+    rules: IcahtRules | None = None,
+) -> PlateletIcahtResult:
+    """Early and late grade of thrombocytopenia (T-ICAHT) of each subject from the laboratory table.
+
+    Parameters
+    ----------
+    labs : DataFrame or sequence of LabResult
+        As in `icaht`, with the test PLT.
+    subjects, events, by, rules
+        As in `icaht`.
+
+    Returns
+    -------
+    PlateletIcahtResult
+        Grades by `grading.icaht_thrombocytopenia`; `days_lt_50`, `days_lt_20` are the longest periods on days
+        0 to 30.
+
+    Raises
+    ------
+    DataError
+        If a count has a unit that is not known, or is negative, naming every such row.
+
+    Examples
+    --------
+    >>> labs = pd.DataFrame({"subject_id": "1", "test": "PLT", "day": range(31), "unit": "10^9/L",
+    ...                      "value": [40] * 8 + [90] * 23})
+    >>> graded = icaht_platelets(labs, pd.DataFrame({"subject_id": ["1"], "infused": "Y"})).subjects
+    >>> graded[["days_lt_50", "days_lt_20", "early_grade"]].values.tolist()
+    [[8.0, 0.0, 2.0]]
+    """
+    rules = rules or IcahtRules()
+    course = emergence.course(subjects, events)
+    platelets, excluded = count_samples(labs, course.subjects, ("PLT",))
+    cells = grading.cells_per_ul(platelets["value"], platelets["unit"], rows=platelets["row"])
+    counts = pd.DataFrame(
+        {"subject_id": platelets["subject_id"], "day": platelets["day"], "platelets_10e9_per_l": cells / 1000}
+    )
+    graded = grading.icaht_thrombocytopenia(counts, _observed(course, events))
+    graded, summary = _tabulated(graded, course, by, rules, PlateletIcahtResult.subject_stats)
+    return PlateletIcahtResult(
+        subjects=graded, summary=summary, excluded=excluded, rules=rules,
+        population=derive.population(course.subjects),
+    )  # fmt: skip
+
+
+def _observed(course: emergence.Course, events: Table | None) -> pd.DataFrame:
+    """When observation and the late period of each subject end."""
+    days = derive.first_event_days(events, course.subjects)
+    therapies = days[["NEW_THERAPY", "HSCT", "SECOND_INFUSION"]].min(axis=1)
+    return pd.DataFrame(
+        {"subject_id": course.subjects["subject_id"], "last_followup_day": course.end,
+         "death_day": course.death, "next_therapy_day": therapies.to_numpy(),
+         "progression_day": days["PROGRESSION"].to_numpy()}
+    )  # fmt: skip
+
+
+def _tabulated(
+    graded: pd.DataFrame, course: emergence.Course, by: str | None, rules: IcahtRules, stats: tuple[str, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The graded subjects with the columns asked for, and their summary."""
+    graded = graded[["subject_id", *stats, "note"]].copy()
+    graded.loc[~course.infused, "note"] = "not infused"
+    return graded, _icaht_summary(graded, tallies.groups_of(course.subjects, by), rules)
+
+
+def count_samples(
+    labs: Table, subjects: pd.DataFrame, tests: tuple[str, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Counts of some tests with their day, and the rows that are not used; a negative one is refused."""
+    samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
+    samples = derive.with_day(samples, subjects, date="sample_date")
+    counts = samples[samples["test"].isin(tests) & samples["value"].notna()]
+    if negative := negative_values(counts):
+        raise DataError(negative)
+    return _usable(counts, subjects)
+
+
+def _usable(counts: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Samples of the subjects with a day, and the others as excluded."""
+    mine, others = derive.known_subjects(counts, subjects)
+    undated = mine["day"].isna()
+    excluded = [
+        results.excluded_rows(others, "labs", "not a subject of this analysis"),
+        results.excluded_rows(mine[undated], "labs", "day unknown"),
+    ]
+    return mine[~undated], results.concat(excluded, results.EXCLUDED_COLUMNS)
+
+
+def _icaht_summary(graded: pd.DataFrame, groups: tallies.Groups, rules: IcahtRules) -> pd.DataFrame:
+    """Early grade 3 or more among those graded, by group."""
+    grade = graded["early_grade"].to_numpy()
+    summary = pd.DataFrame({"group": groups.labels, "n": groups.members.sum(axis=1)})
+    summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
+    summary["n_grade_ge3"] = (groups.members & (grade >= 3)).sum(axis=1)
+    tallies.add_proportion(summary, "n_grade_ge3", "n_graded", rules, tallies.RATE)
+    summary["note"] = np.where(summary["n_graded"] == 0, "nobody graded", "")
+    return summary
