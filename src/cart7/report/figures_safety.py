@@ -1,9 +1,11 @@
-"""Figures of safety: dose-limiting toxicity, adverse events by worst grade, CRS and ICANS over time.
+"""Figures of safety: dose-limiting toxicity, adverse events, CRS and ICANS by episode.
 
-Here: drawing of counts and limits that a result holds. Not here: any count.
+Here: drawing of counts and limits that a result holds. Not here: any count, and courses by day
+(`figures_courses`).
 """
 
 from collections.abc import Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +26,8 @@ from cart7.report.canvas import (
     percent_axis,
     short_ids,
 )
-from cart7.report.words import AE_ROWS
+from cart7.report.figures_survival import cumulative_incidence
+from cart7.report.words import AE_LINES
 
 # Tol's iridescent-to-dark sequence of yellow to brown: darker is worse, also in grey print.
 GRADES = ("#FFF0B8", "#FEC44F", "#EC7014", "#B03A04", "#5A1F04")
@@ -247,7 +250,7 @@ def ae_overview(
     Axes
     """
     rows = result.summary[result.summary["group"] == group].to_dict("records")
-    words = AE_ROWS if names is None else names
+    words = AE_LINES if names is None else names
     lanes = [
         (words.get(row["row"], row["row"]), 100 * row["estimate"], 100 * row["ci_low"], 100 * row["ci_high"],
          f"{int(row['n_subjects'])}/{int(row['n'])}")
@@ -277,7 +280,7 @@ def ae_rates(result: Any, ax: Any = None, *, group: str = ALL, terms: int = 20) 
     """
     rows = result.summary[(result.summary["group"] == group) & (result.summary["level"] == "SOC")]
     lanes = [
-        (_short(str(row["soc"]), 42), row["event_rate"], row["event_ci_low"], row["event_ci_high"],
+        (_short(str(row["soc"]), 54), row["event_rate"], row["event_ci_low"], row["event_ci_high"],
          f"{int(row['n_events'])}")
         for row in rows.head(terms).to_dict("records")
     ]  # fmt: skip
@@ -289,8 +292,9 @@ Lane = tuple[str, float, float, float, str]
 
 def _lanes(lanes: Sequence[Lane], ax: Any, *, label: str, counts: str, limit: float | None) -> Any:
     """One line per row: estimate with limits, and its count on the right."""
+    left = 0.35 + 0.068 * max((len(name) for name, *_ in lanes), default=20)
     ax = (
-        blank(7.2, 0.85 + 0.21 * max(len(lanes), 3), left=2.9, right=0.9, top=0.3, bottom=0.5)
+        blank(7.2, 0.85 + 0.21 * max(len(lanes), 3), left=max(left, 1.5), right=0.9, top=0.3, bottom=0.5)
         if ax is None
         else ax
     )
@@ -313,3 +317,34 @@ def _lanes(lanes: Sequence[Lane], ax: Any, *, label: str, counts: str, limit: fl
     ax.set_yticks(range(len(lanes)), [name for name, *_ in lanes])
     ax.tick_params(axis="y", length=0)
     return ax
+
+
+@in_house_style
+def ae_incidence(
+    result: Any, ax: Any = None, *, term: str = "", group: str = ALL, names: Mapping[str, str] | None = None
+) -> Any:
+    """Cumulative incidence of an adverse event, with death without it as the competing event.
+
+    Parameters
+    ----------
+    result : EventIncidenceResult
+        Its `.curve`: term, group, cause, time (days), n_risk, estimate, ci_low, ci_high.
+    ax : Axes, optional
+        Where to draw; a new figure by default.
+    term : str
+        Which line or term; the first by default.
+    group : str
+        Which group.
+    names : mapping, optional
+        Words for the lines.
+
+    Returns
+    -------
+    Axes
+    """
+    curve = result.curve
+    term = term or (str(curve["term"].iloc[0]) if len(curve) else "")
+    words = (names or {}).get(term, AE_LINES.get(term, term))
+    shown = SimpleNamespace(curve=curve[curve["term"] == term])
+    causes = {1: words, 2: "death without it"}
+    return cumulative_incidence(shown, ax, group=group, causes=causes)

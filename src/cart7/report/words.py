@@ -62,6 +62,19 @@ AE_ROWS = {
     "prolonged_cytopenia": "  grade ≥ 3 after day 28",
     "uncoded_any": "Uncoded term",
 }
+# The same lines where they stand alone.
+AE_LINES = AE_ROWS | {
+    "any_teae_grade_ge3": "Adverse event of grade ≥ 3",
+    "any_teae_grade_missing": "Adverse event without a grade",
+    "serious_related_cart_teae": "Serious and related to CAR-T cells",
+    "related_cart_teae_grade_ge3": "CAR-T related event of grade ≥ 3",
+    "crs_grade_ge3": "CRS of grade ≥ 3",
+    "crs_any": "CRS",
+    "icans_grade_ge3": "ICANS of grade ≥ 3",
+    "infection_grade_ge3": "Infection of grade ≥ 3",
+    "cytopenia_grade_ge3": "Cytopenia of grade ≥ 3",
+    "prolonged_cytopenia": "Cytopenia of grade ≥ 3 after day 28",
+}
 ACCOUNTING = {
     "n_enrolled": "Enrolled",
     "n_not_infused": "Not infused",
