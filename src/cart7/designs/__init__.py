@@ -8,12 +8,17 @@ from cart7.designs.blrm import Blrm, BlrmPosterior
 from cart7.designs.characteristics import OperatingCharacteristics, exact_oc, simulate
 from cart7.designs.crm import Crm, CrmPosterior
 from cart7.designs.efftox import EffTox, EffToxPosterior
+from cart7.designs.interval import Boin, Keyboard, Mtpi
+from cart7.designs.paths import audit, transition_paths
+from cart7.designs.three_plus_three import ThreePlusThree
+from cart7.designs.tite import TiteBoin
 from cart7.designs.utilities import Boin12, UBoin, UtilityPosterior
 from cart7.stats.crm import indifference_skeleton
 
 __all__ = [
     "Blrm",
     "BlrmPosterior",
+    "Boin",
     "Boin12",
     "Crm",
     "CrmPosterior",
@@ -21,11 +26,17 @@ __all__ = [
     "Design",
     "EffTox",
     "EffToxPosterior",
+    "Keyboard",
     "MtdSelection",
+    "Mtpi",
     "OperatingCharacteristics",
+    "ThreePlusThree",
+    "TiteBoin",
     "UBoin",
     "UtilityPosterior",
+    "audit",
     "exact_oc",
     "indifference_skeleton",
     "simulate",
+    "transition_paths",
 ]
