@@ -235,7 +235,7 @@ def ada_loss(result: Any, groups: Groups) -> list[Table]:
                 f"{row['visit']}: {in_words(row['measure'], LOSS_MEASURES)}",
                 f"{number(row['n_positive_lost'])}/{number(row['n_positive_lost'] + row['n_positive_kept'])}",
                 f"{number(row['n_negative_lost'])}/{number(row['n_negative_lost'] + row['n_negative_kept'])}",
-                number(row["n_not_known"]), significant(row["p_value"], 2, "no comparison"),
+                number(row["n_not_known"]), number(row["p_value"], 2, "no comparison"),
             )
         )
         for row in result.summary.to_dict("records")

@@ -35,6 +35,7 @@ from cart7.report.words import (
 )
 
 EXACT = "Exact (Clopper-Pearson) two-sided 95 % limits unless the plan says otherwise."
+SAME = "the same"
 BEST_NAMES = {"BOR": "Best overall response", "CBOR": "Confirmed best response"}
 
 
@@ -125,17 +126,27 @@ def _members_at(members: pd.DataFrame, visit: str, groups: Groups) -> Table:
     counted = members[members["strategy"] == first]
     totals = (number(float((counted[name] == 1).sum())) for name in (*populations, "responder"))
     rows += [Row(cells=("How many", "", *totals, "", ""), kind="total")] * bool(rows)
+    moved = any(row.cells[-1] not in ("", SAME) for row in rows)
+    heads = ("Subject", "Level", *(_in_two_lines(DENOMINATORS[name]) for name in populations), "Responder",
+             "Because of", "Under other strategies")  # fmt: skip
+    rows = rows if moved else [Row(cells=row.cells[:-1], kind=row.kind) for row in rows]
     return Table(
         name=f"response-members-{visit.lower().replace(' ', '-')}",
         title=f"Who is in which denominator at {visit}, and why",
-        columns=("Subject", "Level", *(DENOMINATORS[name] for name in populations), "Responder", "Because of",
-                 "Under other strategies"),
-        rows=tuple(rows), words=(1, *range(2, 5 + len(populations))), population="Enrolled subjects",
+        columns=heads if moved else heads[:-1], rows=tuple(rows),
+        words=(1, *range(2, 4 + len(populations) + moved)), population="Enrolled subjects",
         method=f"Columns under: {STRATEGIES.get(first, first).lower()}. Reached: the window had closed, or "
         "the visit was decided, by the data cut-off. Evaluable: assessed in the window, or with what "
         "counts as failure.",
+        notes=() if moved else ("Every strategy puts every subject into the same denominators.",),
         empty="Nobody enrolled.",
     )  # fmt: skip
+
+
+def _in_two_lines(head: str) -> str:
+    """A long header in two lines, so that ten columns fit the page."""
+    first, _, rest = head.partition(" ")
+    return f"{first}\n{rest}" if rest else head
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
@@ -154,7 +165,7 @@ def _otherwise(own: Mapping[Any, Any], found: Sequence[Mapping[Any, Any]], popul
         if moves:
             words = f"{', '.join(moves)} ({word(row['why'])})"
             told.setdefault(words, []).append(STRATEGIES.get(str(row["strategy"]), str(row["strategy"])))
-    return "; ".join(f"{', '.join(names)}: {words}" for words, names in told.items()) or "the same"
+    return "; ".join(f"{', '.join(names)}: {words}" for words, names in told.items()) or SAME
 
 
 def response_changes(result: Any, groups: Groups) -> Table:
