@@ -294,28 +294,37 @@ def _block(
     current = np.full(size, start_level, dtype=np.int64)
     ended = np.full(size, BY_SELECTION, dtype=np.int64)
     cohort = np.full(size, cohort_size, dtype=np.int64)
-    if getattr(design, "titration", False):
-        current, cohort = _titrate(n, dlt, rates, cohort_size, rng)
-    active = np.arange(size)
     most = cohort_size * n_cohorts
+    if getattr(design, "titration", False):
+        if cohort_size == 1:  # Cohorts of one are a titration already, and decided as cohorts.
+            design = design.model_copy(update={"titration": False})
+        else:
+            current, cohort = _titrate(n, dlt, rates, cohort_size, most, rng)
+    active, total = np.arange(size), n.sum(axis=1)
     for _ in range(n_cohorts):
         here = (active, current[active] - 1)
-        treated = np.minimum(cohort[active], most - n[active].sum(axis=1))
-        last = n[active].sum(axis=1) + cohort[active] >= most
+        room = most - total[active]
+        treated = np.minimum(cohort[active], room)
+        last = cohort[active] >= room
         toxic = rng.binomial(treated, rates[here[1]])
         n[here] += treated
         dlt[here] += toxic
+        total[active] += treated
         more: dict[str, Any] = {}
         if eff is not None and response is not None:
             eff[here] += rng.binomial(treated, response[here[1]])
             more = {"n_eff": eff[active]}
         cohort[:] = cohort_size
-        counts = (n[active], dlt[active], current[active])
+        # Until the first trial ends the tables are handed over as they are, not copied.
+        counts = (n, dlt, current) if len(active) == size else (n[active], dlt[active], current[active])
         more |= {"last_n": treated, "last_dlt": toxic}
         steps = design.steps(*counts, **more)
         # After the last cohort nothing more is decided: what the trial ends with follows from all counts.
         over = steps.stop | last
-        ended[active[over]] = np.where(last, design.final(*counts, **more), steps.recommended)[over]
+        outcome = steps.recommended
+        if last.any():
+            outcome = np.where(last, design.final(*counts, **more), outcome)
+        ended[active[over]] = outcome[over]
         current[active] = steps.level
         active = active[~over]
         if not len(active):
@@ -331,15 +340,19 @@ def _block(
 
 
 def _titrate(
-    n: Counts, dlt: Counts, rates: Floats, cohort_size: int, rng: np.random.Generator
+    n: Counts, dlt: Counts, rates: Floats, cohort_size: int, most: int, rng: np.random.Generator
 ) -> tuple[Counts, Counts]:
-    """One subject per level up to the first DLT or the top; the level reached is then filled up."""
+    """One subject per level up to the first DLT or the top; the level reached is then filled up.
+
+    No trial has more than `most` subjects.
+    """
     toxic = rng.random(n.shape) < rates
     reached = np.where(toxic.any(axis=1), np.argmax(toxic, axis=1), rates.size - 1)
+    reached = np.minimum(reached, most - 1)
     treated = np.arange(rates.size) <= reached[:, None]
     n += treated
     dlt += treated & toxic
-    return reached + 1, np.full(len(n), max(cohort_size - 1, 1), dtype=np.int64)
+    return reached + 1, np.full(len(n), cohort_size - 1, dtype=np.int64)
 
 
 def _errors(total: _Sums) -> tuple[Floats, Floats, Floats]:
