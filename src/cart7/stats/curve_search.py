@@ -247,9 +247,8 @@ def search(
     problems, at = _starts(time, y, below, there, shapes)
     loss: Loss = squares
     if likelihood:
-        half = squares(problems, at)[0]
-        spread = np.sqrt(2 * half / problems.weight.sum(axis=1))
-        at, loss = np.column_stack([at, np.log(np.clip(spread, 0.1, 3.0))]), censored
+        problems, at = _with_spread(problems, at, len(time))
+        loss = censored
     width = at.shape[1]
     problems = replace(problems, low=problems.low[:, :width], high=problems.high[:, :width])
     for steps, keep in _STAGES:
@@ -259,6 +258,22 @@ def search(
     at, value, settled = descend(bent(loss), problems, at, _POLISH_STEPS, corrected=True)
     chosen = _best(problems.profile, value, len(time), 1)
     return at[chosen], settled[chosen]
+
+
+def _with_spread(problems: Problems, at: Floats, n_profiles: int) -> tuple[Problems, Floats]:
+    """The starts with a sigma each, and after them the best least squares of the quantifiable samples."""
+    known = replace(
+        problems, weight=problems.weight * ~problems.below, low=problems.low[:, :LOG_SIGMA],
+        high=problems.high[:, :LOG_SIGMA],
+    )  # fmt: skip
+    steps, keep = _STAGES[0]
+    closest, half, _ = descend(squares, known, at, steps)
+    chosen = _best(problems.profile, half, n_profiles, keep)
+    half = np.concatenate([squares(problems, at)[0], half[chosen]])
+    problems = problems.rows(np.concatenate([np.arange(len(at)), chosen]))
+    spread = np.sqrt(2 * half / problems.weight.sum(axis=1))
+    at = np.column_stack([np.concatenate([at, closest[chosen]]), np.log(np.clip(spread, 0.1, 3.0))])
+    return problems, at
 
 
 def _best(profile: NDArray[np.intp], value: Floats, n_profiles: int, keep: int) -> NDArray[np.intp]:
