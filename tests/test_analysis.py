@@ -102,7 +102,7 @@ def test_a_study_without_one_table_goes_on_and_says_what_is_missing(tables, name
     trial = analysed(tables)
     assert results.check(trial.to_frame()) == []
     needs = {"kinetics": "nca", "pd": "pd", "ada": "ada", "labs": "icaht", "responses": "response", "products": "cell_dose",
-             "adverse_events": "ae_overview"}  # fmt: skip
+             "adverse_events": "ae_overview", "aesi_course": "aesi_course", "dlt": "dlt_comparison"}  # fmt: skip
     if name in needs:
         assert name in trial.not_collected[needs[name]]
     else:

@@ -31,9 +31,11 @@ COUNTS = ("n_enrolled", "n_not_infused", "n_infused", "n_dlt_evaluable", "n_dlt"
           "n_deaths_infused", "n_hsct", "n_second_infusion", "n_new_therapy")  # fmt: skip
 
 ENDPOINTS = (
-    "cell_dose", "dlt", "ae_overview", "ae_by_term", "ae_rates", "special_interest", "icaht",
-    "nca", "exposure", "kinetic_levels", "persistence", "pd", "depletion", "response", "best_response",
-    "time_to_event", "hsct_incidence", "ada", "ada_rates", "ada_loss", "escape", "exposure_models", "rp2d",
+    "cell_dose", "dlt", "dlt_comparison", "ae_overview", "ae_by_term", "ae_rates", "ae_periods",
+    "ae_incidence", "special_interest", "aesi_course", "icaht", "icaht_platelets", "blood_counts",
+    "cytopenia", "lab_shift", "iec_hs", "nca", "exposure", "kinetic_levels", "persistence", "pd",
+    "depletion", "response", "best_response", "time_to_event", "hsct_incidence", "ada", "ada_rates",
+    "ada_loss", "escape", "exposure_models", "rp2d",
 )  # fmt: skip
 
 
@@ -49,10 +51,12 @@ class Analysis:
         The rules in force.
     accounting : DataFrame
         Subjects by group: enrolled, infused, evaluable, and the events of their course.
-    cell_dose, dlt, ae_overview, ae_by_term, ae_rates, special_interest, icaht, nca, exposure,
-    kinetic_levels, persistence, pd, depletion, response, best_response, time_to_event, hsct_incidence,
-    ada, ada_rates, ada_loss, escape, exposure_models, rp2d
-        The results of the rooms (`icaht`: the subjects of `icaht_result`; `depletion`: by parameter;
+    cell_dose, dlt, dlt_comparison, ae_overview, ae_by_term, ae_rates, ae_periods, ae_incidence,
+    special_interest, aesi_course, icaht, icaht_platelets, blood_counts, cytopenia, lab_shift, iec_hs, nca,
+    exposure, kinetic_levels, persistence, pd, depletion, response, best_response, time_to_event,
+    hsct_incidence, ada, ada_rates, ada_loss, escape, exposure_models, rp2d
+        The results of the rooms (`icaht`: the subjects of `icaht_result`; `cytopenia`: by landmark day;
+        `depletion`: by parameter;
         `ada_loss`, `escape`: beside the CAR-T cells of the leading assay; `exposure_models`: against planned
         and received dose, response by visit, CRS and ICANS grade).
     course : DataFrame
@@ -85,6 +89,15 @@ class Analysis:
     special_interest: Any = field(repr=False, default=None)
     icaht: Any = field(repr=False, default=None)
     icaht_result: Any = field(repr=False, default=None)
+    dlt_comparison: Any = field(repr=False, default=None)
+    ae_periods: Any = field(repr=False, default=None)
+    ae_incidence: Any = field(repr=False, default=None)
+    aesi_course: Any = field(repr=False, default=None)
+    icaht_platelets: Any = field(repr=False, default=None)
+    blood_counts: Any = field(repr=False, default=None)
+    cytopenia: Any = field(repr=False, default=None)
+    lab_shift: Any = field(repr=False, default=None)
+    iec_hs: Any = field(repr=False, default=None)
     nca: Any = field(repr=False, default=None)
     exposure: Any = field(repr=False, default=None)
     kinetic_levels: Any = field(repr=False, default=None)
@@ -282,6 +295,8 @@ def _safety(desk: _Desk) -> None:
         "ae_overview": safety.overview,
         "ae_by_term": safety.by_term,
         "ae_rates": safety.exposure_adjusted,
+        "ae_periods": safety.by_period,
+        "ae_incidence": safety.cumulative_incidence,
         "special_interest": safety.special_interest,
     }
     for name, tabulate in event_tables.items():
@@ -293,6 +308,53 @@ def _safety(desk: _Desk) -> None:
     desk.take("icaht", lambda: safety.icaht(study.labs, infused, events=events, by=by), tables=["labs"])
     if "icaht" in desk.done:
         desk.done |= {"icaht_result": desk.done["icaht"], "icaht": desk.done["icaht"].subjects}
+    _syndromes(desk)
+    _laboratory(desk)
+
+
+def _syndromes(desk: _Desk) -> None:
+    """CRS and ICANS by day, and the adjudicated DLT against the clauses."""
+    study, infused, by, events = desk.study, desk.infused, desk.by, desk.events
+    desk.take(
+        "dlt_comparison",
+        lambda: safety.compare_dlt(
+            infused, dlt=study.dlt, adverse_events=study.adverse_events, events=events, by=by,
+            rules=desk.plan.dlt,
+        ),
+        tables=["dlt", "adverse_events"],
+    )  # fmt: skip
+    desk.take(
+        "aesi_course",
+        lambda: safety.aesi_course(study.aesi_course, infused, desk.table("conmeds"), by=by),
+        tables=["aesi_course"],
+    )
+
+
+LANDMARKS = (28, 60, 90)  # of cytopenia, in days since infusion
+
+
+def _laboratory(desk: _Desk) -> None:
+    """What the laboratory table says of counts and organs; a unit nobody knows leaves it open."""
+    labs, infused, by, events = desk.study.labs, desk.infused, desk.by, desk.events
+    tables: dict[str, Callable[[], Any]] = {
+        "icaht_platelets": lambda: safety.icaht_platelets(labs, infused, events, by=by),
+        "blood_counts": lambda: safety.blood_counts(labs, infused, events, by=by),
+        "cytopenia": lambda: {day: safety.cytopenia(labs, infused, day=day, by=by) for day in LANDMARKS},
+        "lab_shift": lambda: safety.lab_shift(labs, infused, by=by),
+        "iec_hs": lambda: safety.iec_hs_screen(labs, infused, by=by),
+    }
+    for name, tabulate in tables.items():
+        desk.take(name, partial(_in_known_units, tabulate), tables=["labs"])
+
+
+def _in_known_units(tabulate: Callable[[], Any]) -> Any:
+    """The result, or an error of units where a unit is all that is wrong."""
+    try:
+        return tabulate()
+    except DataError as error:
+        if {problem.column for problem in error.problems} == {"unit"}:
+            raise UnitError(str(error)) from error
+        raise
 
 
 def _kinetics(desk: _Desk) -> None:

@@ -191,7 +191,10 @@ def _judged(
     timed, _ = emergence.timed(adverse_events, course, words=_READ)
     timed["grade"] = emergence.known_grade(timed["grade"].to_numpy(dtype=float))
     strangers = timed[timed["who"] < 0]
-    timed = timed[timed["who"] >= 0]
+    # A reason names the events by day, the worst first, in whatever order they were reported.
+    timed = timed[timed["who"] >= 0].sort_values(
+        ["start_day", "grade", "pt", "row"], ascending=[True, False, True, True], kind="stable"
+    )
     term = tallies.word_or(tallies.word_or(timed["pt"], timed["verbatim"]), tallies.UNCODED)
     clause = _clauses(timed, course, rules)
     n = len(course.subjects)
