@@ -14,7 +14,8 @@ from cart7.report.cells import Footnotes, Groups
 from cart7.report.sections import sections
 
 HEADINGS = (
-    "What was analysed", "Dose-limiting toxicity", "Adverse events", "CAR-T cell kinetics", "CD7+ cells",
+    "What was analysed", "Dose-limiting toxicity", "Adverse events", "CRS, ICANS and HLH",
+    "Blood counts and laboratory", "CAR-T cell kinetics", "CD7+ cells",
     "Response", "Overall survival, progression-free survival, duration of response", "Immunogenicity",
     "Recommended phase II dose", "Not collected", "Data problems", "Conventions in force", "Software versions",
 )  # fmt: skip

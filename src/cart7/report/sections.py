@@ -15,6 +15,7 @@ from cart7._version import versions
 from cart7.report import (
     figures,
     tables_cells,
+    tables_courses,
     tables_dose,
     tables_efficacy,
     tables_kinetics,
@@ -118,6 +119,8 @@ def sections(analysis: Any) -> list[Section]:
         ("adverse-events", "Adverse events", _adverse_events,
          "Treatment-emergent events of the infused subjects. Small numbers: read the limits, not the "
          "percentage."),
+        ("syndromes", "CRS, ICANS and HLH", _syndromes, "Grades: ASTCT consensus; days since infusion."),
+        ("haematotoxicity", "Blood counts and laboratory", _haematotoxicity, ""),
         ("kinetics", "CAR-T cell kinetics", _kinetics, "Days since infusion; the infusion is day 0."),
         ("cd7", "CD7+ cells", _cd7,
          "Depletion of CD7+ cells as pharmacodynamic effect and on-target toxicity."),
@@ -182,20 +185,14 @@ def _dlt(analysis: Any, groups: Groups) -> Blocks:
         draw=lambda: figures.dlt_rates(analysis.dlt, by=groups.by),
     )  # fmt: skip
     yield tables_safety.dlt_listing(analysis.dlt, groups)
+    if analysis.dlt_comparison is not None:
+        yield tables_courses.dlt_comparison(analysis.dlt_comparison, groups)
 
 
 def _adverse_events(analysis: Any, groups: Groups) -> Blocks:
-    yield from _missing(analysis, "ae_overview", "ae_by_term", "special_interest", "icaht", "ae_rates")
+    yield from _missing(analysis, "ae_overview", "ae_by_term", "ae_periods", "ae_incidence", "ae_rates")
     if analysis.ae_overview is not None:
         yield tables_safety.overview(analysis.ae_overview, groups)
-    if analysis.special_interest is not None:
-        yield tables_safety.special_interest(analysis.special_interest, groups)
-        yield Figure(
-            name="figure-aesi", title="CRS, ICANS and HLH: first episode of each subject.",
-            caption="Bar: onset to end; number and shade: worst grade over all episodes.",
-            draw=lambda: figures.aesi_map(analysis.special_interest, groups=dict(groups.of_subject),
-                                          by=groups.by),
-        )  # fmt: skip
     if analysis.ae_by_term is not None:
         yield Figure(
             name="figure-ae", title="Adverse events by worst grade, all subjects.",
@@ -204,10 +201,81 @@ def _adverse_events(analysis: Any, groups: Groups) -> Blocks:
         )  # fmt: skip
         yield tables_safety.by_term_grades(analysis.ae_by_term, groups)
         yield tables_safety.by_term_levels(analysis.ae_by_term, groups)
-    if analysis.icaht is not None:
-        yield tables_safety.icaht(analysis.icaht, groups)
+    if analysis.ae_periods is not None:
+        yield tables_courses.periods(analysis.ae_periods)
+    if analysis.ae_incidence is not None:
+        yield from _incidence(analysis.ae_incidence)
     if analysis.ae_rates is not None:
         yield tables_safety.rates(analysis.ae_rates, groups)
+    if analysis.ae_overview is not None:
+        yield from _listings(analysis.ae_overview, groups)
+
+
+def _incidence(result: Any) -> Blocks:
+    """Cumulative incidence of infection, and of every line at the landmark days."""
+    yield Figure(
+        name="figure-ae-incidence",
+        title="Cumulative incidence of infection of grade ≥ 3, all subjects.",
+        caption="Death without it competes. Shaded: pointwise 95 % limits.",
+        draw=lambda: figures.ae_incidence(result, term="infection_grade_ge3"),
+    )  # fmt: skip
+    yield tables_courses.incidence(result)
+
+
+def _listings(overview: Any, groups: Groups) -> Blocks:
+    """Serious and fatal events line by line, and the queries about all of them."""
+    lines = overview.summary[(overview.summary["group"] == ALL) & overview.summary["n_events"].notna()]
+    for line, title in (("serious_teae", "Serious adverse events"), ("fatal_teae", "Fatal adverse events")):
+        if line in set(lines["row"]):
+            name = f"listing-{line.split('_')[0]}"
+            yield tables_courses.event_listing(overview.rows(row=line), groups, name=name, title=title)
+    yield tables_courses.queries(overview.queries)
+
+
+def _syndromes(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "special_interest", "aesi_course", "iec_hs")
+    if analysis.special_interest is not None:
+        yield tables_safety.special_interest(analysis.special_interest, groups)
+        yield Figure(
+            name="figure-aesi", title="CRS, ICANS and HLH: first episode of each subject.",
+            caption="Bar: onset to end; number and shade: worst grade over all episodes.",
+            draw=lambda: figures.aesi_map(analysis.special_interest, groups=dict(groups.of_subject),
+                                          by=groups.by),
+        )  # fmt: skip
+    if analysis.aesi_course is not None:
+        yield Figure(
+            name="figure-aesi-days", title="CRS and ICANS of every subject, day by day.",
+            caption="Number and shade: grade of the day. Triangle: first day of tocilizumab; line: steroid; "
+                    "each of the event that its indication names.",
+            draw=lambda: figures.aesi_days(analysis.aesi_course, groups=dict(groups.of_subject),
+                                           by=groups.by),
+        )  # fmt: skip
+        yield tables_courses.aesi_treatment(analysis.aesi_course, groups)
+        yield tables_courses.aesi_course(analysis.aesi_course, groups)
+    if analysis.iec_hs is not None:
+        yield tables_courses.iec_hs(analysis.iec_hs, groups)
+
+
+def _haematotoxicity(analysis: Any, groups: Groups) -> Blocks:
+    yield from _missing(analysis, "icaht", "icaht_platelets", "blood_counts", "cytopenia", "lab_shift")
+    if analysis.blood_counts is not None:
+        for test, words in (("ANC", "Neutrophils"), ("PLT", "Platelets")):
+            yield Figure(
+                name=f"figure-counts-{test.lower()}", title=f"{words} of every subject.",
+                caption="Lowest value of each day, log axis; days on a root scale. Dotted: after HSCT, a "
+                        "second infusion or new therapy.",
+                draw=partial(figures.count_course, analysis.blood_counts, test=test,
+                             groups=dict(groups.of_subject), by=groups.by),
+            )  # fmt: skip
+        yield tables_courses.blood_counts(analysis.blood_counts, groups)
+    if analysis.icaht is not None:
+        yield tables_safety.icaht(analysis.icaht, groups)
+    if analysis.icaht_platelets is not None:
+        yield tables_courses.platelets_icaht(analysis.icaht_platelets, groups)
+    if analysis.cytopenia is not None:
+        yield tables_courses.cytopenia(analysis.cytopenia, groups)
+    if analysis.lab_shift is not None:
+        yield tables_courses.lab_shift(analysis.lab_shift)
 
 
 def _kinetics(analysis: Any, groups: Groups) -> Blocks:
