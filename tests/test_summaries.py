@@ -168,6 +168,10 @@ def test_the_order_of_the_values_does_not_matter(sample, seed):
     assert repr(describe(sample)) == repr(describe(shuffled))
 
 
+def test_zeros_of_either_sign_are_one_zero():
+    assert repr(describe([0.0, 0.0, -0.0])) == repr(describe([-0.0, 0.0, 0.0]))
+
+
 def test_the_input_is_not_modified():
     sample = np.array([3.0, 1.0, 2.0])
     describe(sample)

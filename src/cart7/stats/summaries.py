@@ -165,7 +165,8 @@ def _sample(x: ArrayLike) -> NDArray[np.float64]:
         raise ValueError(f"x must be one-dimensional, got {sample.ndim} dimensions")
     if np.isnan(sample).any():
         raise ValueError(f"x must not hold NaN, got {int(np.isnan(sample).sum())} of {sample.size}")
-    return sample
+    # Minus zero sorts as it comes; plus zero makes it one zero, so that no order shows in the result.
+    return sample + 0.0
 
 
 def _quantile(ordered: NDArray[np.float64], prob: NDArray[np.float64], kind: int) -> NDArray[np.float64]:
