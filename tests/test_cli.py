@@ -488,3 +488,82 @@ def test_rows_with_errors_are_set_aside_on_demand_and_that_verifies(tmp_path, ca
     assert main(["report", str(study), "--out", str(out), "--on-problem", "report"]) == 0
     assert "a concentration cannot be negative" in (out / "report.html").read_text(encoding="utf-8")
     assert main(["verify", str(out / "manifest.json")]) == 0
+
+
+# ---- escalation ---------------------------------------------------------------------------------
+
+DESIGN = '[design]\nkind = "Boin"\ntarget = 0.3\n'
+
+
+@pytest.fixture
+def design_plan(tmp_path):
+    path = tmp_path / "design.toml"
+    path.write_text(DESIGN)
+    return path
+
+
+def test_next_dose_prints_the_counts_the_decision_and_its_reason(design_plan, capsys):
+    assert main(["next-dose", "example", "--plan", str(design_plan)]) == 0
+    out = capsys.readouterr().out
+    assert "Boin, last cohort at level 3: stay, level 3" in out
+    assert "because 1 of 3 with DLT at level 3" in out
+    assert [line.split()[:3] for line in out.splitlines()[1:4]] == [
+        ["1", "3", "0"],
+        ["2", "3", "0"],
+        ["3", "3", "1"],
+    ]
+
+
+def test_next_dose_under_a_design_with_pending_subjects(folder, design_plan, capsys):
+    """A subject of level 3 whom nobody has judged yet, followed for 10 days."""
+    design_plan.write_text(DESIGN.replace("Boin", "TiteBoin"))
+    dlt = pd.read_csv(folder / "dlt.csv", dtype=str)
+    dlt.loc[dlt["subject_id"] == "CD7-009", ["evaluable", "dlt"]] = ["N", "N"]
+    dlt.to_csv(folder / "dlt.csv", index=False)
+    events = pd.read_csv(folder / "events.csv", dtype=str)
+    mine = (events["subject_id"] == "CD7-009") & (events["event"] != "LAST_CONTACT")
+    events = events[~mine]
+    events.loc[events["subject_id"] == "CD7-009", ["day", "date"]] = ["10", ""]
+    events.to_csv(folder / "events.csv", index=False)
+    for table in ("kinetics", "pd", "responses", "labs", "ada", "adverse_events", "aesi_course"):
+        path = folder / f"{table}.csv"
+        if path.exists():
+            rows = pd.read_csv(path, dtype=str)
+            rows[rows["subject_id"] != "CD7-009"].to_csv(path, index=False)
+    assert main(["next-dose", str(folder), "--plan", str(design_plan)]) == 0
+    out = capsys.readouterr().out
+    assert out.splitlines()[3].split() == ["3", "2", "1", "1", "10.0"]
+    assert "pending subjects count for the part of the window they were followed" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["next-dose", "example"], "the plan states no [design]"),
+        (["next-dose", "example", "--plan", "DESIGN", "--levels", "2"], "there are 2 levels"),
+        (["next-dose", "example", "--plan", "DESIGN", "--levels", "0"], "--levels must be at least 1"),
+        (["simulate", "example"], "the plan states no [design]"),
+        (["simulate", "DESIGN", "--trials", "0"], "n_trials must be a whole number from 1"),
+    ],
+)
+def test_escalation_that_cannot_be_is_told(arguments, words, design_plan, capsys):
+    assert main([str(design_plan) if word == "DESIGN" else word for word in arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_simulate_prints_a_table_per_scenario_the_same_each_time(design_plan, capsys):
+    command = ["simulate", str(design_plan), "--trials", "200", "--cohorts", "3", "--levels", "2"]
+    assert main(command) == 0
+    once = capsys.readouterr().out
+    assert main(command) == 0
+    assert capsys.readouterr().out == once
+    assert "level 2 at the target" in once
+    assert "all too toxic" in once
+    assert main([*command, "--true-dlt", "0.1,0.4"]) == 0
+    assert "\n0.1, 0.4\n" in capsys.readouterr().out
+
+
+def test_a_rate_that_is_no_rate_is_refused(design_plan, capsys):
+    for rates in ("0.1,x", "0.1,1.4"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["simulate", str(design_plan), "--true-dlt", rates])

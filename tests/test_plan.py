@@ -46,7 +46,9 @@ def test_the_preset_is_the_placeholder_set():
             "lower <= target <= upper, got 100, 90, 104",
         ),
         ("[score]\npreset = 'best'", 'preset = "example" is the one preset'),
-        ("[design]\nkind = 'Boin'", "escalation designs are not part of this version"),
+        ("[design]\nkind = 'Boin'", "design: target: Field required"),
+        ("[design]\nkind = 'Bionic'\ntarget = 0.3", "kind must be one of ThreePlusThree, Boin"),
+        ("[design]\nkind = 'Boin'\ntarget = 0.9", "less than or equal to 0.6"),
         ("by = ", "not valid TOML"),
     ],
 )

@@ -195,6 +195,37 @@ def analyse(
     )
 
 
+def dlt_state(study: Study, plan: Plan) -> tuple[DataFrame, DataFrame]:
+    """Infused subjects with their last day alive, and how each is judged for DLT: what a design decides on.
+
+    Parameters
+    ----------
+    study : Study
+    plan : Plan
+
+    Returns
+    -------
+    subjects : DataFrame
+        `subject_id, dose_level, infusion_date, end_day` (days since infusion).
+    judged : DataFrame
+        `subject_id, evaluable, dlt`.
+
+    Raises
+    ------
+    PlanError
+        When DLT cannot be judged: neither a DLT table nor adverse events, or nobody infused.
+    """
+    desk = _Desk(study, plan, None)
+    _safety(desk)
+    if desk.problems:
+        raise DataError(list(dict.fromkeys(desk.problems)))
+    if "dlt" not in desk.done or "dose_level" not in desk.infused.columns:
+        raise PlanError(desk.not_collected.get("dlt", "subjects has no column dose_level"))
+    course = _course(desk)
+    ends = desk.infused.merge(course[["subject_id", "end_day"]], on="subject_id", how="left")
+    return ends, desk.done["dlt"].subjects
+
+
 class _Desk:
     """Where the work lies: the study, its analysis sets, and what is done so far."""
 

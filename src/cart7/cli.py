@@ -1,4 +1,4 @@
-"""The command line: check | report | verify | diff | init, and errors a statistician understands.
+"""The command line: what is asked for, and errors a statistician understands.
 
 Here: arguments, progress, what is printed and with which exit code. Not here: any work.
 """
@@ -16,6 +16,7 @@ from cart7._version import __version__
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cart7.designs import Design
     from cart7.plan import Plan
 
 FORMATS = ("html", "rtf", "docx")
@@ -109,6 +110,33 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("b", metavar="B", help="another manifest.json")
     diff.set_defaults(run=_diff)
 
+    following = commands.add_parser(
+        "next-dose", help="the decision for the next cohort under the plan's design"
+    )
+    following.add_argument("study", metavar="STUDY", help="folder of the study's tables, or example")
+    following.add_argument(
+        "--plan", metavar="FILE", help="analysis plan with a [design] (default: STUDY/plan.toml)"
+    )
+    known = "planned dose levels (default: the design's, else the highest assigned)"
+    following.add_argument("--levels", type=int, metavar="N", help=known)
+    following.set_defaults(run=_next_dose)
+
+    simulate = commands.add_parser("simulate", help="how often the plan's design selects each level")
+    simulate.add_argument("plan", metavar="PLAN", help="analysis plan with a [design]")
+    simulate.add_argument("--true-dlt", action="append", type=_rates, metavar="P1,P2,...",
+                          help="true DLT rates of a scenario; may be repeated (default: each level in "
+                          "turn at the target)")  # fmt: skip
+    simulate.add_argument(
+        "--levels", type=int, default=3, metavar="N", help="levels of the default scenarios (3)"
+    )
+    simulate.add_argument("--cohorts", type=int, default=6, metavar="N", help="most cohorts of a trial (6)")
+    simulate.add_argument("--cohort-size", type=int, default=3, metavar="N", help="subjects of a cohort (3)")
+    simulate.add_argument("--trials", type=int, default=10_000, metavar="N", help="simulated trials (10000)")
+    simulate.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="workers (1); the numbers stay the same"
+    )
+    simulate.set_defaults(run=_simulate)
+
     init = commands.add_parser("init", help="write a commented analysis plan with every rule")
     init.add_argument(
         "file", metavar="FILE", nargs="?", default="plan.toml", help="file to write (plan.toml)"
@@ -123,6 +151,16 @@ def _formats(text: str) -> tuple[str, ...]:
     if unknown or not chosen:
         raise argparse.ArgumentTypeError(f"one or more of {', '.join(FORMATS)}; got {text!r}")
     return chosen
+
+
+def _rates(text: str) -> tuple[float, ...]:
+    try:
+        rates = tuple(float(word) for word in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"rates separated by commas; got {text!r}") from None
+    if not all(0 <= rate <= 1 for rate in rates):
+        raise argparse.ArgumentTypeError(f"rates from 0 to 1; got {text!r}")
+    return rates
 
 
 # ---- commands -----------------------------------------------------------------------------------
@@ -237,6 +275,82 @@ def _print_numbers(numbers: "pd.DataFrame") -> None:
             "missing" if _is_missing(row[name]) or row[name] == "" else row[name] for name in ("old", "new")
         )
         print(f"  {row['analysis']} {row['param']} {row['stat']} ({where}): {old} -> {new}")
+
+
+def _design_of(plan: "Plan") -> "Design":
+    from cart7.errors import PlanError
+
+    if plan.design is None:
+        raise PlanError('the plan states no [design], for example: [design] kind = "Boin" target = 0.3')
+    return plan.design
+
+
+def _next_dose(options: argparse.Namespace) -> int:
+    from cart7 import analysis, designs, manifest
+    from cart7.errors import PlanError
+    from cart7.study import read_study
+
+    plan = _plan_of(options.study, options.plan)
+    design = _design_of(plan)
+    if options.levels is not None and options.levels < 1:
+        raise PlanError(f"--levels must be at least 1, got {options.levels}")
+    state = analysis.dlt_state(read_study(manifest.study_folder(options.study)), plan)
+    try:
+        found = designs.decide(
+            design, *state, n_levels=options.levels, window_days=float(plan.dlt.window_days)
+        )
+    except ValueError as error:
+        raise PlanError(str(error)) from error
+    print(found.levels.to_string(index=False))
+    decision = found.decision
+    target = "no level" if decision.level is None else f"level {decision.level}"
+    print(f"{type(design).__name__}, last cohort at level {found.current}: {decision.action}, {target}")
+    print(f"because {decision.reason}")
+    if decision.eliminated:
+        print(f"not to be used: level {', '.join(map(str, decision.eliminated))}")
+    if found.note:
+        print(f"note: {found.note}")
+    return 0
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from cart7 import designs
+    from cart7.errors import PlanError
+    from cart7.plan import read_plan
+
+    plan = read_plan(options.plan)
+    design = _design_of(plan)
+    given = {", ".join(f"{rate:g}" for rate in rates): rates for rates in options.true_dlt or ()}
+    target = getattr(design, "target", 0.3)
+    target = sum(target) / 2 if isinstance(target, tuple) else target
+    scenarios = given or designs.standard_scenarios(
+        target, designs.design_levels(design) or max(options.levels, 1)
+    )
+    progress = _Progress()
+    rows = []
+    for name, rates in scenarios.items():
+        progress.tell(name)
+        try:
+            found = designs.simulate(
+                design, rates, n_trials=options.trials, cohort_size=options.cohort_size,
+                n_cohorts=options.cohorts, rng=plan.seed, n_jobs=options.jobs,
+            )  # fmt: skip
+        except (ValueError, NotImplementedError) as error:
+            raise PlanError(str(error)) from error
+        rows.append((name, rates, found))
+    progress.end()
+    print(f"{type(design).__name__}: {options.trials} trials per scenario, at most {options.cohorts} "
+          f"cohorts of {options.cohort_size}, seed {plan.seed}")  # fmt: skip
+    for name, rates, found in rows:
+        print(f"\n{name}")
+        table = found.selection.copy()
+        table["true_dlt"] = [*rates, float("nan")]
+        table["n"] = [*found.n_per_level["estimate"], float("nan")]
+        table["level"] = ["none" if _is_missing(level) else str(level) for level in table["level"]]
+        shown = table[["level", "true_dlt", "estimate", "mcse", "n"]]
+        print(shown.rename(columns={"estimate": "selected"}).to_string(index=False, na_rep="",
+              float_format="{:.4f}".format))  # fmt: skip
+    return 0
 
 
 def _init(options: argparse.Namespace) -> int:

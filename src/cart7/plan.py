@@ -12,8 +12,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_serializer,
+    field_validator,
+    model_validator,
+)
 
+from cart7.designs import KINDS, Design
 from cart7.dose import CellDoseRules, ScoreRules
 from cart7.errors import PlanError
 from cart7.examples import STUDY_FOLDER
@@ -41,6 +51,7 @@ TABLE_NOTES = {
     "dlt": "Dose-limiting toxicity, where it is derived from adverse events.",
     "cell_dose": "Cell dose from bags: limits of the deviation from the planned dose.",
     "score": 'Recommended phase II dose: pre-specify it, or write preset = "example" (placeholders).',
+    "design": "Escalation design of the trial: its class as kind, and its fields.",
     "strategies": "Intercurrent-event strategies, side by side for every time-to-event endpoint.",
 }
 
@@ -56,8 +67,8 @@ class Plan(BaseModel):
         Weights and gates of the recommended phase II dose; None: it is not collected.
     strategies : mapping of str to TimeToEventRules
         How intercurrent events are handled, by name.
-    design : None
-        Escalation design of the trial; None: decisions are not audited.
+    design : Design or None
+        Escalation design of the trial (in TOML its class as `kind` and its fields); None: none is followed.
     by : str or None
         Column of `subjects` that defines the groups.
     seed : int
@@ -81,17 +92,29 @@ class Plan(BaseModel):
     cell_dose: CellDoseRules = Field(default_factory=CellDoseRules)
     score: ScoreRules | None = None
     strategies: dict[str, TimeToEventRules] = Field(default_factory=lambda: dict(STRATEGIES), min_length=1)
-    design: None = None
+    design: SerializeAsAny[Design] | None = None
     by: str | None = "dose_level"
     seed: int = Field(default=0, ge=0, strict=True)
 
     @field_validator("design", mode="before")
     @classmethod
-    def _no_design_yet(cls, value: Any) -> Any:
-        """Say plainly that a stated design would not be followed."""
-        if value is not None:
-            raise ValueError("escalation designs are not part of this version; leave the table out")
-        return value
+    def _of_its_kind(cls, value: Any) -> Any:
+        """A design as its class (`kind`) and its fields."""
+        if not isinstance(value, Mapping):
+            return value
+        kind = KINDS.get(str(value.get("kind", "")))
+        if kind is None:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}, got {value.get('kind')!r}")
+        try:
+            return kind.model_validate({key: given for key, given in value.items() if key != "kind"})
+        except ValidationError as error:
+            raise ValueError("; ".join(_of_design(problem) for problem in error.errors())) from error
+
+    @field_serializer("design")
+    def _with_kind(self, design: Design | None) -> dict[str, Any] | None:
+        if design is None:
+            return None
+        return {"kind": type(design).__name__, **design.model_dump(mode="json")}
 
     @model_validator(mode="before")
     @classmethod
@@ -189,6 +212,13 @@ def _message(problem: Any, tables: Mapping[str, Any]) -> str:
     given = problem["input"]
     shown = "" if isinstance(given, Mapping) else f" (found {given!r})"
     return f"{place or 'plan'}: {text}{shown}"
+
+
+def _of_design(problem: Any) -> str:
+    """One problem of a design as a statistician reads it."""
+    place = ".".join(str(part) for part in problem["loc"])
+    text = re.sub(r"^Value error, ", "", problem["msg"])
+    return f"{place}: {text} (found {problem['input']!r})" if place else text
 
 
 def _known_keys(location: tuple[Any, ...]) -> list[str]:

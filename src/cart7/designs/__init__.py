@@ -6,6 +6,7 @@ Here: the public names. Not here: cell dose and the recommendation of the phase 
 from cart7.designs.base import Decision, Design, MtdSelection
 from cart7.designs.blrm import Blrm, BlrmPosterior
 from cart7.designs.characteristics import OperatingCharacteristics, exact_oc, simulate
+from cart7.designs.conduct import NextDecision, decide, design_levels, standard_scenarios
 from cart7.designs.crm import Crm, CrmPosterior
 from cart7.designs.efftox import EffTox, EffToxPosterior
 from cart7.designs.interval import Boin, Keyboard, Mtpi
@@ -29,14 +30,24 @@ __all__ = [
     "Keyboard",
     "MtdSelection",
     "Mtpi",
+    "NextDecision",
     "OperatingCharacteristics",
     "ThreePlusThree",
     "TiteBoin",
     "UBoin",
     "UtilityPosterior",
     "audit",
+    "decide",
+    "design_levels",
     "exact_oc",
     "indifference_skeleton",
     "simulate",
+    "standard_scenarios",
     "transition_paths",
 ]
+
+KINDS = {
+    kind.__name__: kind
+    for kind in (ThreePlusThree, Boin, Keyboard, Mtpi, TiteBoin, Crm, Blrm, Boin12, UBoin, EffTox)
+}
+"""Designs by the name a plan gives them."""
