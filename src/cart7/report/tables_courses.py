@@ -19,14 +19,16 @@ from cart7.report.cells import (
     count,
     day,
     flag,
+    interval,
     known,
     number,
     per_key,
+    percent,
     rate,
     significant,
     word,
 )
-from cart7.report.words import AE_LINES, AE_ROWS, POPULATIONS, REASONS, in_words
+from cart7.report.words import AE_LINES, POPULATIONS, REASONS, in_words
 
 PERIOD_LINES = (
     "any_teae",
@@ -53,7 +55,7 @@ def periods(result: Any) -> Table:
             cells.append(
                 rate(row["n_subjects"], row["n"], row["ci_low"], row["ci_high"], row["note"]) + events
             )
-        rows.append(Row(cells=(AE_ROWS.get(line, line), *cells)))
+        rows.append(Row(cells=(AE_LINES.get(line, line), *cells)))
     heads = tuple(f"{_period(period)}\n{n} at risk" for period, n in at_risk.items())
     return Table(
         name="ae-periods",
@@ -96,10 +98,10 @@ def incidence(result: Any) -> Table:
 def _incidence(row: Mapping[Any, Any], footnotes: Footnotes) -> str:
     if not known(row["estimate"]):
         return footnotes.missing(row["note"])
-    share = number(100 * row["estimate"], 1)
+    share = percent(row["estimate"])
     if not known(row["ci_low"]):
         return f"{share} {footnotes.letter(row['note'])}"
-    return f"{share} [{number(100 * row['ci_low'], 1)}, {number(100 * row['ci_high'], 1)}]"
+    return f"{share} {interval(row['ci_low'], row['ci_high'], percent)}"
 
 
 def aesi_course(result: Any, groups: Groups) -> Table:
@@ -222,15 +224,15 @@ def _level(row: Mapping[Any, Any], name: str) -> str:
     if not known(row[f"{name}_median"]):
         return word(row["note"]) or "none"
     return (
-        f"{significant(row[f'{name}_median'])} "
-        f"({significant(row[f'{name}_min'])} to {significant(row[f'{name}_max'])})"
+        f"{significant(row[f'{name}_median'], 2)} "
+        f"({significant(row[f'{name}_min'], 2)} to {significant(row[f'{name}_max'], 2)})"
     )
 
 
 def cytopenia(results: Mapping[int, Any], groups: Groups) -> Table:
     """Cytopenia of grade 3 or more at each landmark day."""
     words = {"ANC": "Neutrophils", "PLT": "Platelets", "HGB": "Haemoglobin"}
-    units = {"ANC": "10⁹/L", "PLT": "10⁹/L", "HGB": "g/L"}
+    units = {"ANC": "× 10⁹/L", "PLT": "× 10⁹/L", "HGB": "g/L"}
     rows: list[Row] = []
     for landmark, result in results.items():
         rows.append(Row(cells=(f"Day {landmark}",), kind="head"))
@@ -250,7 +252,7 @@ def cytopenia(results: Mapping[int, Any], groups: Groups) -> Table:
         population="Infused subjects with a value in the window",
         method=f"n/with a value (%) [exact 95 % limits]; the value nearest to the day, "
         f"within {number(window)} days.",
-        notes=("Those who died or left before are not in the denominator.",),
+        notes=("Those who died or left before are not in the denominator; values after HSCT are in.",),
     )
 
 
@@ -287,7 +289,10 @@ def lab_shift(result: Any) -> Table:
         population=POPULATIONS["INFUSED"],
         method=f"CTCAE {result.version}, from the values; baseline: last value on day 0 or before. "
         "Number of subjects.",
-        notes=("Tests whose worst grade was 0 in everybody are left out.",),
+        notes=(
+            "Tests whose worst grade was 0 in everybody are left out. On day 0 lymphodepletion has already "
+            "lowered the counts.",
+        ),
         empty="No laboratory test reached a grade.",
     )
 
@@ -339,7 +344,7 @@ def iec_hs(result: Any, groups: Groups) -> Table:
                 flag(row["screen"], row["note"], footnotes),
                 day(row["first_day"]) if known(row["first_day"]) else "",
                 significant(row["peak_ferritin"], note="none"),
-                word(row["criteria"]),
+                word(row["criteria"]).replace(" x ", " × "),
             )
         )
         for row in by_level(result.subjects, groups)
