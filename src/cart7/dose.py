@@ -22,12 +22,13 @@ from cart7.results import EndpointResult
 from cart7.rp2d.counts import Evidence, evidence
 from cart7.rp2d.rules import Criterion, Desirability, Gates, ScoreRules
 from cart7.rp2d.score import DoseScore, overall_desirability, recommend, score
+from cart7.rp2d.verdict import recommended_positions
 from cart7.stats.ranking import Smaa, smaa
 
 __all__ = [
     "BagsNeeded", "CellDoseResult", "CellDoseRules", "Criterion", "Desirability", "DoseScore", "Evidence",
     "Gates", "ScoreRules", "Smaa", "bags_needed", "cell_dose", "evidence", "overall_desirability",
-    "recommend", "score", "smaa",
+    "recommend", "recommended_positions", "score", "smaa",
 ]  # fmt: skip
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]

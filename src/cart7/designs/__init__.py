@@ -11,6 +11,11 @@ from cart7.designs.crm import Crm, CrmPosterior
 from cart7.designs.efftox import EffTox, EffToxPosterior
 from cart7.designs.interval import Boin, Keyboard, Mtpi
 from cart7.designs.paths import audit, transition_paths
+from cart7.designs.recommendation import (
+    RecommendationCharacteristics,
+    Scenario,
+    simulate_recommendation,
+)
 from cart7.designs.three_plus_three import ThreePlusThree
 from cart7.designs.tite import TiteBoin
 from cart7.designs.utilities import Boin12, UBoin, UtilityPosterior
@@ -32,6 +37,8 @@ __all__ = [
     "Mtpi",
     "NextDecision",
     "OperatingCharacteristics",
+    "RecommendationCharacteristics",
+    "Scenario",
     "ThreePlusThree",
     "TiteBoin",
     "UBoin",
@@ -42,6 +49,7 @@ __all__ = [
     "exact_oc",
     "indifference_skeleton",
     "simulate",
+    "simulate_recommendation",
     "standard_scenarios",
     "transition_paths",
 ]

@@ -227,6 +227,29 @@ def judge_levels(numbers: LevelNumbers, rules: ScoreRules, how: kernel.Aggregato
     )  # fmt: skip
 
 
+def recommended_positions(
+    rates: Mapping[str, tuple[Array, Array]],
+    logs: Mapping[str, tuple[Array, Array, Array]],
+    rules: ScoreRules,
+) -> npt.NDArray[np.int64]:
+    """The level that the score recommends in each of many trials.
+
+    Parameters
+    ----------
+    rates : mapping
+        By criterion: events and subjects, trials x levels.
+    logs : mapping
+        By criterion of log exposure: subjects, mean of the logs and their sum of squares about it.
+    rules : ScoreRules
+
+    Returns
+    -------
+    ndarray of int
+        Position of the level, -1 for none.
+    """
+    return judge_levels(LevelNumbers(rates=rates, logs=logs), rules).recommended
+
+
 def status(verdict: Verdict) -> str:
     """`recommended`, or why no level is."""
     if verdict.recommended >= 0:
