@@ -21,7 +21,7 @@ FOLDER = Path(__file__).parents[1] / "data" / "dose"
 
 
 def read(name):
-    return pd.read_csv(FOLDER / f"{name}.csv", float_precision="round_trip")
+    return pd.read_csv(FOLDER / f"{name}.csv")
 
 
 def told(capsys, what, compared):
