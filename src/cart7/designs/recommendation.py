@@ -173,7 +173,7 @@ def simulate_recommendation(
             {"level": pd.array([*range(1, levels + 1), pd.NA], dtype="Int64"), "estimate": share,
              "mcse": _error(share, n_trials)}
         ),
-        prob_acceptable=_chance(share, [level in truth.acceptable for level in range(1, levels + 1)], n_trials),
+        prob_acceptable=_chance(share, [at + 1 in truth.acceptable for at in range(levels)], n_trials),
         prob_overdose=_chance(share, [rate > rules.gates.phi_t for rate in truth.dlt], n_trials),
         n_trials=int(n_trials),
     )  # fmt: skip
