@@ -50,8 +50,8 @@ def iec_hs(frame: pd.DataFrame) -> pd.DataFrame:
 
     References
     ----------
-    Hines MR, Knight TE, McNerney KO, et al. (2023). Transplant Cell Ther 29:438.e1-438.e16.
-    doi:10.1016/j.jtct.2023.03.006
+    Hines MR, Knight TE, McNerney KO, et al. (2023). Transplant Cell Ther 29:438.e1-438.e16. The criteria here
+    were not checked against its text: compare them before use.
 
     Examples
     --------

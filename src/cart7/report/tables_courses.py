@@ -363,8 +363,8 @@ def iec_hs(result: Any, groups: Groups) -> Table:
         rows=tuple(rows),
         words=(1, 2, 5),
         population=POPULATIONS["INFUSED"],
-        method="Laboratory criteria (Hines 2023): raised ferritin with raised ALT or AST, low fibrinogen, "
-        "or a new cytopenia of grade 4.",
+        method="Laboratory criteria after Hines 2023: raised ferritin and raised ALT or AST, low "
+        "fibrinogen, or a new cytopenia of grade 4.",
         notes=(
             "A call to look, not a diagnosis: after lymphodepletion most subjects with CRS meet it.",
             *footnotes.lines(),
