@@ -87,7 +87,7 @@ def aesi_days(
     return ax
 
 
-def _graded_days(ax: Any, place: int, days: pd.DataFrame) -> None:
+def _graded_days(ax: Any, place: float, days: pd.DataFrame) -> None:
     for day, grade in zip(days["day"], days["grade"].astype(int), strict=True):
         ax.barh(
             place, 1, left=day - 0.5, height=0.9, color=GRADES[grade - 1], edgecolor="white", linewidth=0.6
@@ -99,7 +99,7 @@ TREATMENT_MARKS = {"tocilizumab": ("v", "#4477AA"), "steroid": ("_", "#228833")}
 
 
 def _treatment_marks(
-    ax: Any, place: int, treatments: pd.DataFrame, name: str, category: str, end: float
+    ax: Any, place: float, treatments: pd.DataFrame, name: str, category: str, end: float
 ) -> None:
     """Tocilizumab as a triangle on its first day, steroids as a line from first to last day."""
     mine = treatments[(treatments["subject_id"].astype(str) == name) & (treatments["indication"] == category)]
