@@ -102,9 +102,13 @@ def score() -> None:
         ]
     )
     exposures = pd.DataFrame(
-        {"criterion": "log_auc", "dose_level": np.repeat([1, 2, 3], 3), "subject_id": [f"{i}" for i in range(9)],
-         "value": np.exp(rng.normal(12, 1, 9))}
-    )  # fmt: skip
+        {
+            "criterion": "log_auc",
+            "dose_level": np.repeat([1, 2, 3], 3),
+            "subject_id": [f"{subject}" for subject in range(9)],
+            "value": np.exp(rng.normal(12, 1, 9)),
+        }
+    )
     rates = {name: (np.array(seen, float), np.full(3, 3.0)) for name, seen in events.items()}
     logs = np.log(exposures["value"].to_numpy()).reshape(3, 3)
     squares = ((logs - logs.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)

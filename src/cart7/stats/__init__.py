@@ -9,8 +9,9 @@ import importlib
 from types import ModuleType
 
 _KERNELS = (
-    "bpcp", "competing_risks", "cox", "desirability", "exposure", "gray", "logrank", "proportions", "rates",
-    "summaries", "survival_curves", "trend",
+    "blrm", "bpcp", "censored_slope", "competing_risks", "cox", "crm", "curve_fit", "desirability",
+    "efftox", "exposure", "exposure_models", "gray", "isotonic", "logrank", "melded", "proportions",
+    "rates", "summaries", "survival_curves", "trend", "two_proportions", "utilities",
 )  # fmt: skip
 
 
