@@ -98,6 +98,8 @@ def fit(value: ArrayLike, visit: ArrayLike, subject: ArrayLike, *, n_visits: int
     ratio = _best_ratio(sums)
     if ratio == np.inf:
         return _no_fit(n, "no residual variance")
+    if np.isnan(ratio):
+        return _no_fit(n, "the search for the ratio of the variances has not settled")
     covariance, mean, variance, log_likelihood = _profile(ratio, sums)
     estimate, std_err = np.full(n_visits, np.nan), np.full(n_visits, np.nan)
     estimate[used], std_err[used] = centre + mean, np.sqrt(variance * np.diag(covariance))
@@ -127,7 +129,10 @@ def _sums(y: Floats, at: NDArray[np.intp], who: NDArray[np.intp], n_visits: int)
 
 
 def _best_ratio(sums: _Sums) -> float:
-    """Ratio of the variances (subject to residual) with the highest likelihood; inf at the far end."""
+    """Ratio of the variances (subject to residual) with the highest likelihood.
+
+    inf at the far end; NaN when the refinement between two points of the grid has not settled.
+    """
     from scipy.optimize import minimize_scalar
 
     def loss(correlation: float) -> float:
@@ -139,6 +144,8 @@ def _best_ratio(sums: _Sums) -> float:
         return float("inf")
     low, high = _GRID[max(best - 1, 0)], _GRID[best + 1]
     refined = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-12})
+    if not refined.success:
+        return float("nan")
     correlation = float(refined.x) if refined.fun < losses[best] else float(_GRID[best])
     return correlation / (1 - correlation)
 
