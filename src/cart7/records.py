@@ -528,7 +528,13 @@ def _allowed_values(column: Column) -> str:
 
 
 def to_frame(
-    data: pd.DataFrame | Iterable[Record], table: str, *, needs: Sequence[str] = (), fill: Sequence[str] = ()
+    data: pd.DataFrame | Iterable[Record],
+    table: str,
+    *,
+    needs: Sequence[str] = (),
+    fill: Sequence[str] = (),
+    only: Sequence[str] | None = None,
+    categories: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Frame of one table from a frame or records, in the types that endpoints compute with.
 
@@ -542,6 +548,10 @@ def to_frame(
         Columns that must be there (`subject_id` always).
     fill : sequence of str
         Columns that are added as missing where they are absent.
+    only : sequence of str, optional
+        Columns that are read; a column that nobody reads costs time. All of them by default.
+    categories : sequence of str
+        Word columns that are wanted as categoricals: large tables are counted by their codes.
 
     Returns
     -------
@@ -563,26 +573,30 @@ def to_frame(
     """
     schema = TABLES[table]
     given = data if isinstance(data, pd.DataFrame) else _records_frame(data, schema)
-    if given.columns.has_duplicates:
-        twice = sorted(set(given.columns[given.columns.duplicated()].astype(str)))
+    wanted = given.columns if only is None else given.columns[given.columns.isin(["subject_id", *only])]
+    if wanted.has_duplicates:
+        twice = sorted(set(wanted[wanted.duplicated()].astype(str)))
         raise ValueError(f"{table}: a column stands twice: {', '.join(twice)}")
     numbered = given.index.name == "row"
-    rows = given.index.to_numpy() if numbered else np.arange(1, len(given) + 1)
+    rows = given.index.to_numpy(copy=True) if numbered else np.arange(1, len(given) + 1)
     problems = [
         Problem(table=table, column=name, rule="MISSING-COLUMN", message=NEEDED)
         for name in dict.fromkeys(("subject_id", *needs))
         if name not in given.columns
     ]
     columns: dict[Any, Any] = {}
-    for name in given.columns:
-        if name in schema.columns:
+    for name in wanted:
+        if name in categories:
+            columns[name] = _categorical(given[name])
+        elif name in schema.columns:
             columns[name] = _typed(given[name], rows, schema, name, problems)
         elif name != "row":
-            columns[name] = given[name].array.copy()
+            columns[name] = _copied(given[name])
     for name in fill:
         if name not in columns:
             absent = np.nan if _is_number(schema, name) else None
-            columns[name] = np.full(len(given), absent, dtype=np.float64 if absent is not None else object)
+            cells = np.full(len(given), absent, dtype=np.float64 if absent is not None else object)
+            columns[name] = _categorical(pd.Series(cells)) if name in categories else cells
     problems += [
         Problem(
             table=table,
@@ -595,9 +609,18 @@ def to_frame(
     ]
     if problems:
         raise DataError(problems)
+    return assembled(columns | {"row": rows}, len(given))
+
+
+def assembled(columns: Mapping[Any, Any], n: int) -> pd.DataFrame:
+    """Frame of `n` rows that takes over the arrays of its columns, in the types they have."""
+    index = pd.RangeIndex(n)
     # As Series, or pandas 3 would turn words into its own text type, which is not computed with alike.
-    kept = {name: pd.Series(cells, dtype=getattr(cells, "dtype", None)) for name, cells in columns.items()}
-    return pd.DataFrame(kept | {"row": rows}) if kept else pd.DataFrame({"row": rows})
+    kept = {
+        name: pd.Series(cells, dtype=object, index=index, copy=False) if cells.dtype == object else cells
+        for name, cells in columns.items()
+    }
+    return pd.DataFrame(kept, index=index, copy=False)
 
 
 def _records_frame(records: Iterable[Record], schema: TableSchema) -> pd.DataFrame:
@@ -622,14 +645,21 @@ def _typed(
     """The column in the type of the schema; a text in a number column goes into `problems`."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         if schema.name == "subjects" and name != "subject_id":
-            return values.array  # its levels name the groups, those with nobody in them too
+            return values.array.copy()  # its levels name the groups, those with nobody in them too
+        if schema.columns[name].kind == "str":
+            named = _categorical(values)
+            return _decoded(named.codes, named.categories.to_numpy(dtype=object))
         values = values.astype(object)
     if schema.columns[name].kind == "str":
         return _words(values)
     if not _is_number(schema, name):
-        return values.array.copy()
-    numbers = pd.to_numeric(values, errors="coerce").astype("float64").to_numpy(copy=True)
-    suspect = np.flatnonzero(~np.isfinite(numbers))
+        return _copied(values)
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
+        numbers = values.to_numpy(dtype="float64", copy=True)
+        suspect = np.flatnonzero(np.isinf(numbers))
+    else:
+        numbers = pd.to_numeric(values, errors="coerce").astype("float64").to_numpy(copy=True)
+        suspect = np.flatnonzero(~np.isfinite(numbers))
     for position, word in zip(suspect, _words(values.iloc[suspect]), strict=True):
         if word is not None:
             problems.append(
@@ -639,12 +669,53 @@ def _typed(
     return numbers
 
 
+def _copied(values: pd.Series) -> Any:
+    return values.to_numpy(copy=True) if isinstance(values.dtype, np.dtype) else values.array.copy()
+
+
+_FEW = 500  # so many values are read one by one; among more of them most are equal
+
+
 def _words(values: pd.Series) -> np.ndarray:
     """Stripped text, None where blank; a whole float loses its `.0`, so that 12.0 joins 12."""
+    if len(values) > _FEW:
+        code, known = pd.factorize(values)
+        different = known.tolist()
+        if all(type(value) is str for value in different):  # True equals 1, and reads otherwise
+            return _decoded(code, _each_word(different))
+    return _each_word(values.tolist())
+
+
+def _decoded(code: np.ndarray, words: np.ndarray) -> np.ndarray:
+    blank = np.array([None], dtype=object)
+    every: np.ndarray = np.concatenate([words, blank])[code]  # code -1, a blank, is the last
+    return every
+
+
+def _each_word(values: list[object]) -> np.ndarray:
     words = np.empty(len(values), dtype=object)
-    missing = values.isna().to_numpy()
-    words[:] = [None if gone else _word(value) for value, gone in zip(values.tolist(), missing, strict=True)]
+    missing = pd.isna(np.fromiter(values, dtype=object, count=len(values)))
+    words[:] = [
+        (value.strip() or None) if type(value) is str else None if gone else _word(value)
+        for value, gone in zip(values, missing.tolist(), strict=True)
+    ]
     return words
+
+
+def _categorical(values: pd.Series) -> pd.Categorical:
+    """The words of a column as categories, each once; a categorical is not decoded."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        code, known = values.cat.codes.to_numpy(), values.cat.categories
+        words = _each_word(known.tolist())
+    else:
+        code, known = pd.factorize(values if len(values) > _FEW else _words(values))
+        if not all(type(value) is str for value in known.tolist()):
+            code, known = pd.factorize(_words(values))
+        words = _each_word(known.tolist())
+    number, names = pd.factorize(words)
+    if len(names) < len(words):  # words that differ by spaces only, or are blank
+        code = np.append(number, -1)[code]
+    return pd.Categorical.from_codes(code, categories=pd.Index(names, dtype=object), validate=False)
 
 
 def _word(value: object) -> str | None:

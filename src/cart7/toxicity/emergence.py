@@ -5,8 +5,9 @@ partial text, and the treatment-emergent records with a reason for every other o
 rates and tables (`safety`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,12 +22,14 @@ Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
 Dates: TypeAlias = npt.NDArray[np.datetime64]
+Words: TypeAlias = npt.NDArray[np.object_]
 
 INFUSION = "infusion_date"
 TIMED = ("start", "start_imputed", "end", "end_imputed", "start_day", "end_day", "treatment_emergent", "note")
 READ = (
     "start_date", "end_date", "start_day", "end_day", "grade", "baseline_grade", "treatment_emergent"
 )  # fmt: skip
+CODED = ("subject_id", "soc", "pt")  # counted by their codes
 ONE_DAY = np.timedelta64(1, "D")
 
 
@@ -50,15 +53,77 @@ class Course:
 
     def position(self, subject_id: pd.Series) -> Ints:
         """Row of `subjects` of each id, -1 for a stranger."""
-        found: Ints = pd.Index(self.subjects["subject_id"]).get_indexer(subject_id)
+        ids = pd.Index(self.subjects["subject_id"])
+        if isinstance(subject_id.dtype, pd.CategoricalDtype):  # each different id is looked up once
+            coded: Ints = ids.get_indexer(subject_id.cat.categories)[subject_id.cat.codes]
+            return coded
+        found: Ints = ids.get_indexer(subject_id)
         return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Start or end of every record: its day since infusion, and what its date says."""
+
+    day: Floats
+    stated: Flags  # the day was given; else it comes from the date
+    date: Dates  # from the text, NaT where it says nothing
+    missing: Words  # part of the date that the text lacks
+    unreadable: Flags
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Every record as it was read (`table`, columns `given`), with its days and whether it counts.
+
+    `who` is the row of `course.subjects` of each record, -1 for a stranger; `verdict` says which of `reasons`
+    applies to it, empty for a record that counts.
+    """
+
+    table: pd.DataFrame
+    given: tuple[str, ...]
+    course: Course
+    who: Ints
+    start: Moment
+    end: Moment
+    verdict: npt.NDArray[np.int8]
+    reasons: tuple[str, ...]
+
+    @cached_property
+    def counts(self) -> Flags:
+        """Which records are treatment-emergent."""
+        counts: Flags = np.array([why == "" for why in self.reasons])[self.verdict]
+        return counts
+
+    def dates(self, moment: Moment) -> Dates:
+        """Date of each record: a stated day counts from the infusion."""
+        infusion = of_subject(self.course.infusion, self.who)
+        stated = moment.stated & ~np.isnat(infusion)
+        date: Dates = np.where(stated, _later(infusion, moment.day), moment.date).astype("datetime64[ns]")
+        return date
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The table with the columns `TIMED`, `who` and `why`."""
+        known = ~np.isnat(of_subject(self.course.infusion, self.who))
+        columns: dict[str, Any] = {"start_day": self.start.day, "end_day": self.end.day}
+        for name, moment in (("start", self.start), ("end", self.end)):
+            columns[name] = self.dates(moment)
+            columns[f"{name}_imputed"] = np.where(moment.stated & known, "", moment.missing)
+        columns["who"] = self.who
+        columns["why"] = np.array(self.reasons, dtype=object)[self.verdict]
+        columns["treatment_emergent"] = self.counts
+        table = self.table.assign(**columns)
+        unreadable = [(self.start.unreadable, "start date unreadable"),
+                      (self.end.unreadable, "end date unreadable")]  # fmt: skip
+        return table.assign(note=_notes(table, self.given, unreadable))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
     """Adverse-event records that count, with what they were found from.
 
-    `table` has the columns asked for and those of `TIMED`; `who` is the row of `course.subjects` of each
+    `table` has the columns asked for, `row`, and the days; `who` is the row of `course.subjects` of each
     record; `collected` are the columns that were given.
     """
 
@@ -67,9 +132,20 @@ class Records:
     course: Course
     excluded: pd.DataFrame
     collected: tuple[str, ...]
-    timed: pd.DataFrame  # all records, those that do not count too
+    reading: Reading  # all records, those that do not count too
+    kept: Flags  # which of them do
 
-    def cells(self, row: Ints, picked: Ints) -> counting.Cells:
+    @property
+    def timed(self) -> pd.DataFrame:
+        """All records with the columns `TIMED`, those that do not count too."""
+        return self.reading.frame
+
+    @property
+    def start(self) -> Dates:
+        """Start of each record that counts."""
+        return self.reading.dates(self.reading.start)[self.kept]
+
+    def cells(self, row: Ints, picked: Ints | slice) -> counting.Cells:
         """The picked records reduced to one cell per table row and subject."""
         return counting.cells(
             row, self.who[picked],
@@ -145,39 +221,49 @@ def timed(
     are there whether or not they were given.
     """
     table = records.to_frame(adverse_events, "adverse_events", fill=READ + words)
-    given = _given(adverse_events, table)
+    found = _read(table, _given(adverse_events, table), course, window_days)
+    return found.frame, found.given
+
+
+def _read(table: pd.DataFrame, given: tuple[str, ...], course: Course, window_days: float | None) -> Reading:
+    """Days of every record, and whether it counts."""
     who = course.position(table["subject_id"])
-    infusion = of_subject(course.infusion, who)
-    start, start_missing, no_start = _start(table, infusion)
-    end, end_missing, no_end = _end(
-        table, [of_subject(course.death_date, who), of_subject(course.end_date, who)]
-    )
-    for name, date, missing in (("start", start, start_missing), ("end", end, end_missing)):
-        day = table[f"{name}_day"].to_numpy(dtype=float)
-        stated = ~np.isnan(day) & ~np.isnat(infusion)
-        date = np.where(stated, _later(infusion, day), date)
-        table[f"{name}_day"] = np.where(np.isnan(day), (date - infusion) / ONE_DAY, day)
-        table[name] = date.astype("datetime64[ns]")
-        table[f"{name}_imputed"] = np.where(stated, "", missing)
-    table["who"] = who
-    _judge(table, course, "baseline_grade" in given, window_days)
-    _queries(table, given, [(no_start, "start date unreadable"), (no_end, "end date unreadable")])
-    return table, given
+    start = _moment("start", _start, table, given, course, who)
+    end = _moment("end", _end, table, given, course, who)
+    cases = _cases(table, given, course, who, start.day, end.day, window_days)
+    verdict = np.full(len(who), len(cases) - 1, dtype=np.int8)
+    for number, (applies, _) in reversed(list(enumerate(cases))):  # the first case that applies decides
+        np.copyto(verdict, np.int8(number), where=applies)
+    return Reading(table=table, given=given, course=course, who=who, start=start, end=end, verdict=verdict,
+                   reasons=tuple(why for _, why in cases))  # fmt: skip
+
+
+def _moment(
+    name: str,
+    read: Callable[..., Any],
+    table: pd.DataFrame,
+    given: tuple[str, ...],
+    course: Course,
+    who: Ints,
+) -> Moment:
+    """The days of a start or end that were given, else those of the dates, which `read` finds."""
+    day = table[f"{name}_day"].to_numpy(dtype=float)
+    stated = ~np.isnan(day)
+    if f"{name}_date" in given:
+        date, missing, unreadable = read(table[f"{name}_date"], course, who)
+        day = np.where(stated, day, (date - of_subject(course.infusion, who)) / ONE_DAY)
+    else:
+        nothing = (np.datetime64("NaT", "D"), np.array("", dtype=object), np.array(False))
+        date, missing, unreadable = (np.broadcast_to(cell, len(who)) for cell in nothing)
+    return Moment(day=day, stated=stated, date=date, missing=missing, unreadable=unreadable)
 
 
 def _given(adverse_events: Table, table: pd.DataFrame) -> tuple[str, ...]:
     """Columns that came with the records: those of a frame, or the fields that any record fills."""
     if isinstance(adverse_events, pd.DataFrame):
-        return tuple(name for name in adverse_events.columns if name != "row")
+        return tuple(name for name in adverse_events.columns if name != "row" and name in table.columns)
     fields = [name for name in table.columns if name != "row"]
     return tuple(name for name in fields if table.empty or table[name].notna().any())
-
-
-def _needed(adverse_events: Table, words: tuple[str, ...]) -> Table:
-    """The columns of a frame that a table is made from: a column that nobody reads costs time."""
-    if not isinstance(adverse_events, pd.DataFrame):
-        return adverse_events
-    return adverse_events.loc[:, adverse_events.columns.isin(["subject_id", *READ, *words])]
 
 
 def of_subject(values: npt.NDArray[Any], who: Ints) -> npt.NDArray[Any]:
@@ -192,18 +278,19 @@ def known_grade(grade: Floats) -> Floats:
     return np.where(valid, grade, np.nan)
 
 
-def _start(table: pd.DataFrame, infusion: Dates) -> tuple[Dates, Any, Flags]:
+def _start(texts: pd.Series, course: Course, who: Ints) -> tuple[Dates, Any, Flags]:
     """First day the text allows, or the infusion date where that lies in the range of a partial one."""
-    span, said = _span(table["start_date"])
+    span, said = _span(texts)
+    infusion = of_subject(course.infusion, who)
     inside = (span.missing != "") & (span.first <= infusion) & (infusion <= span.last)
     return np.where(inside, infusion, span.first), span.missing, said & np.isnat(span.first)
 
 
-def _end(table: pd.DataFrame, bounds: list[Dates]) -> tuple[Dates, Any, Flags]:
+def _end(texts: pd.Series, course: Course, who: Ints) -> tuple[Dates, Any, Flags]:
     """Last day the text allows, or an earlier bound that lies in the range of a partial one."""
-    span, said = _span(table["end_date"])
+    span, said = _span(texts)
     end = span.last
-    for bound in bounds:
+    for bound in (of_subject(course.death_date, who), of_subject(course.end_date, who)):
         inside = (span.missing != "") & (span.first <= bound) & (bound <= span.last)
         end = np.where(inside & (bound < end), bound, end)
     return end, span.missing, said & np.isnat(span.last)
@@ -219,17 +306,24 @@ def _span(dates: pd.Series) -> tuple[partial_dates.Span, Flags]:
     return span, said[code]
 
 
-def _judge(table: pd.DataFrame, course: Course, baseline: bool, window_days: float | None) -> None:
-    """Set `treatment_emergent` and `why` (empty for a record that counts)."""
-    who = table["who"].to_numpy()
-    start, end = table["start_day"].to_numpy(), table["end_day"].to_numpy()
+def _cases(
+    table: pd.DataFrame,
+    given: tuple[str, ...],
+    course: Course,
+    who: Ints,
+    start: Floats,
+    end: Floats,
+    window_days: float | None,
+) -> tuple[tuple[Any, str], ...]:
+    """Why a record does not count, empty where it does: the first case that applies decides."""
     infused, reference = of_subject(course.infused.astype(float), who) == 1, of_subject(course.reference, who)
-    grade, before = table["grade"].to_numpy(), table["baseline_grade"].to_numpy()
-    worse = baseline & ((grade > before) | np.isnan(grade) | np.isnan(before))
     last = np.inf if window_days is None else window_days
+    baseline = "baseline_grade" in given
     earlier = "started before the reference date" + (" and did not worsen" if baseline else "")
-    said = table["treatment_emergent"].map(_YES_OR_NO)
-    cases: Sequence[tuple[Any, str]] = (
+    said = np.full(1, np.nan)
+    if "treatment_emergent" in given:
+        said = table["treatment_emergent"].map(_YES_OR_NO).to_numpy(dtype=float)
+    return (
         (who < 0, "not a subject of this analysis"),
         (said == 1, ""),
         (said == 0, "marked as not treatment-emergent"),
@@ -238,18 +332,23 @@ def _judge(table: pd.DataFrame, course: Course, baseline: bool, window_days: flo
         (np.isnan(start), ""),
         ((start >= reference) & (start <= last), ""),
         (start >= reference, f"started after day {last:g}"),
-        (worse, ""),
+        (_worse(table) if baseline else False, ""),
+        (True, earlier),
     )
-    conditions = [np.asarray(condition, dtype=bool) for condition, _ in cases]
-    table["why"] = np.select(conditions, [np.array(why, dtype=object) for _, why in cases], earlier)
-    table["treatment_emergent"] = (table["why"] == "").to_numpy(dtype=bool)
+
+
+def _worse(table: pd.DataFrame) -> Flags:
+    """Whether the grade rose, or may have."""
+    grade, before = table["grade"].to_numpy(), table["baseline_grade"].to_numpy()
+    risen: Flags = (grade > before) | np.isnan(grade) | np.isnan(before)
+    return risen
 
 
 _YES_OR_NO = {"Y": 1.0, "1": 1.0, "True": 1.0, "N": 0.0, "0": 0.0, "False": 0.0}
 
 
-def _queries(table: pd.DataFrame, given: tuple[str, ...], unreadable: list[tuple[Flags, str]]) -> None:
-    """Write the reason and every query about a record into `note`."""
+def _notes(table: pd.DataFrame, given: tuple[str, ...], unreadable: list[tuple[Flags, str]]) -> Words:
+    """The reason and every query about each record."""
     counts = table["treatment_emergent"].to_numpy()
     start, end = table["start_day"].to_numpy(), table["end_day"].to_numpy()
     no_start = np.isnan(start) & ~unreadable[0][0]
@@ -263,10 +362,10 @@ def _queries(table: pd.DataFrame, given: tuple[str, ...], unreadable: list[tuple
     queries += [
         (counts & table[name].isna().to_numpy(), text) for name, text in blanks.items() if name in given
     ]
-    note = table["why"].to_numpy(dtype=object).copy()
+    note: Words = table["why"].to_numpy(dtype=object).copy()
     for concerned, text in queries:
         note[concerned] = [f"{old}; {text}" if old else text for old in note[concerned]]
-    table["note"] = note
+    return note
 
 
 def _collected(table: pd.DataFrame, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -287,28 +386,35 @@ def emergent(
 ) -> Records:
     """The treatment-emergent records of the subjects with the columns `words`, and the others as excluded."""
     who_is_who = course(subjects, events, reference=reference)
-    needed = _needed(adverse_events, words)
-    table, given = timed(needed, who_is_who, window_days=window_days, words=words)
-    counts = table["treatment_emergent"].to_numpy()
-    others = table.loc[~counts, ["row", "subject_id", "why"]]
-    kept = (table if counts.all() else table[counts]).reset_index(drop=True)
-    kept["grade"] = known_grade(kept["grade"].to_numpy(dtype=float))
-    return Records(
-        table=kept, who=kept["who"].to_numpy(), course=who_is_who, collected=_collected(table, given),
-        timed=table,
-        excluded=results.excluded_rows(others, "adverse_events", others["why"]),
-    )  # fmt: skip
+    only = READ + words if isinstance(adverse_events, pd.DataFrame) else None
+    table = records.to_frame(adverse_events, "adverse_events", fill=READ + words, only=only, categories=CODED)
+    found = _read(table, _given(adverse_events, table), who_is_who, window_days)
+    place = np.flatnonzero(~found.counts)
+    others = table[["row", "subject_id"]].iloc[place]
+    why = pd.Series(np.array(found.reasons, dtype=object)[found.verdict[place]], index=others.index)
+    return _kept(found, found.counts, results.excluded_rows(others, "adverse_events", why), words)
 
 
 def all_records(adverse_events: Table, *, words: tuple[str, ...]) -> Records:
     """All records with the columns `words`, without subjects: only stated days count."""
-    table = records.to_frame(adverse_events, "adverse_events")
+    table = records.to_frame(adverse_events, "adverse_events", fill=READ + words)
     nobody = course(
         pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object), None
     )
-    every, given = timed(adverse_events, nobody, words=words)
+    found = _read(table, _given(adverse_events, table), nobody, None)
+    return _kept(found, np.ones(len(table), dtype=bool), results.excluded_frame(), words)
+
+
+def _kept(found: Reading, counts: Flags, excluded: pd.DataFrame, words: tuple[str, ...]) -> Records:
+    """The records that count, with the columns `words`."""
+    place = np.flatnonzero(counts)
+    arrays = {name: found.table[name].array[place] for name in ("row", "subject_id", *words)}
+    numbers = {
+        "grade": known_grade(found.table["grade"].to_numpy(dtype=float)[place]),
+        "start_day": found.start.day[place],
+        "end_day": found.end.day[place],
+    }
     return Records(
-        table=every, who=every["who"].to_numpy(), course=nobody, collected=_collected(every, given),
-        timed=every,
-        excluded=results.excluded_frame(),
+        table=records.assembled(arrays | numbers, len(place)), who=found.who[place], course=found.course,
+        excluded=excluded, collected=_collected(found.table, found.given), reading=found, kept=counts,
     )  # fmt: skip

@@ -193,7 +193,7 @@ def notes(n: int, *cases: tuple[Flags, str]) -> npt.NDArray[np.object_]:
 
 def word_or(column: pd.Series, otherwise: str | pd.Series) -> pd.Series:
     """The words of a column, `otherwise` where there is none."""
-    return column.where(column.notna(), otherwise).astype(object)
+    return column.astype(object).where(column.notna(), otherwise)
 
 
 def among(column: pd.Series, words: Iterable[str]) -> Flags:

@@ -4,7 +4,7 @@ Here: which row a record belongs to, and the order of the rows. Not here: counts
 (`safety`), reduction to one cell per subject (`stats.counting`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -32,38 +32,50 @@ def terms_of(found: emergence.Records) -> Terms:
     soc_code, socs = _coded(found.table["soc"])
     pt_code, pts = _coded(found.table["pt"])
     pair_code, pairs = pd.factorize(soc_code * max(len(pts), 1) + pt_code)
+    by_class = np.argsort(pairs)  # so that the cells of a class stand together
+    pair_code, pairs = np.argsort(by_class)[pair_code], pairs[by_class]
     pair_soc = pairs // max(len(pts), 1)
-    rows = pd.DataFrame(
-        {"level": ["ANY"] + ["SOC"] * len(socs) + ["PT"] * len(pairs),
-         "soc": ["", *socs, *socs[pair_soc]], "pt": ["", *[""] * len(socs), *pts[pairs % max(len(pts), 1)]]},
-        dtype=object,
-    )  # fmt: skip
-    every = np.arange(len(soc_code))
-    row = np.concatenate([np.zeros(len(soc_code), dtype=np.int64), 1 + soc_code, 1 + len(socs) + pair_code])
-    cells = found.cells(row, np.concatenate([every, every, every]))
-    n_subjects = np.bincount(cells.row, minlength=len(rows))
-    of_soc = dict(zip(socs, n_subjects[1 : 1 + len(socs)], strict=True))
-    order = sorted(
-        range(len(rows)),
-        key=lambda i: _display_order(rows["soc"].iloc[i], rows["pt"].iloc[i], of_soc, int(n_subjects[i])),
-    )
+    of_pairs = found.cells(pair_code, slice(None))
+    of_socs = counting.coarser(of_pairs, pair_soc)
+    parts = (counting.coarser(of_socs, np.zeros(len(socs))), of_socs, of_pairs)
+    soc = ["", *socs, *socs[pair_soc]]
+    pt = ["", *[""] * len(socs), *pts[pairs % max(len(pts), 1)]]
+    level = ["ANY"] + ["SOC"] * len(socs) + ["PT"] * len(pairs)
+    rows = pd.DataFrame({"level": level, "soc": soc, "pt": pt}, dtype=object)
+    counted = zip(parts, (1, len(socs), len(pairs)), strict=True)
+    n_subjects = np.concatenate([np.bincount(cells.row, minlength=n) for cells, n in counted]).tolist()
+    of_soc = dict(zip(socs, n_subjects[1:], strict=False))
+    order = sorted(range(len(rows)), key=lambda i: _display_order(soc[i], pt[i], of_soc, n_subjects[i]))
     position = np.empty(len(rows), dtype=np.int64)
     position[order] = np.arange(len(rows))
-    moved = counting.Cells(
-        row=position[cells.row], subject=cells.subject, n_records=cells.n_records, worst=cells.worst,
-        first=cells.first,
-    )  # fmt: skip
-    return Terms(rows=rows.iloc[order].reset_index(drop=True), cells=moved)
+    first_row = (0, 1, 1 + len(socs))
+    return Terms(
+        rows=rows.iloc[order].reset_index(drop=True),
+        cells=_one_table(parts, [position[begin:] for begin in first_row]),
+    )
+
+
+def _one_table(parts: Sequence[counting.Cells], position: Sequence[Ints]) -> counting.Cells:
+    """Cells of several levels as those of one table, each row at its position."""
+    return counting.Cells(
+        row=np.concatenate([place[cells.row] for place, cells in zip(position, parts, strict=True)]),
+        subject=np.concatenate([cells.subject for cells in parts]),
+        n_records=np.concatenate([cells.n_records for cells in parts]),
+        worst=np.concatenate([cells.worst for cells in parts]),
+        first=np.concatenate([cells.first for cells in parts]),
+    )
 
 
 def _coded(words: pd.Series) -> tuple[Ints, npt.NDArray[np.object_]]:
     """Number of each word and the words; a blank is UNCODED."""
-    code, known = pd.factorize(words)
-    names = [str(word) for word in known.tolist()]
-    if (code < 0).any() and UNCODED not in names:
+    code, known = words.cat.codes.to_numpy(), words.cat.categories
+    times = np.bincount(code + 1, minlength=len(known) + 1)
+    used = times[1:] > 0  # a category may have no record that counts
+    names = [str(word) for word in known[used]]
+    if times[0] and UNCODED not in names:
         names.append(UNCODED)
     blank = names.index(UNCODED) if UNCODED in names else -1
-    return np.where(code < 0, blank, code).astype(np.int64), np.array(names, dtype=object)
+    return np.append(np.cumsum(used) - 1, blank)[code], np.array(names, dtype=object)  # code -1 is the last
 
 
 def _display_order(soc: str, pt: str, of_soc: Mapping[str, int], n: int) -> tuple[Any, ...]:
@@ -74,17 +86,16 @@ def _display_order(soc: str, pt: str, of_soc: Mapping[str, int], n: int) -> tupl
 def subject_terms(found: emergence.Records, terms: Terms) -> pd.DataFrame:
     """One row per subject and preferred term."""
     cells = terms.cells
-    order = np.lexsort((cells.row, cells.subject))
-    order = order[(terms.rows["level"] == "PT").to_numpy()[cells.row[order]]]
-    frame = terms.rows.iloc[cells.row[order]][["soc", "pt"]].reset_index(drop=True)
-    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    frame.insert(0, "subject_id", ids[cells.subject[order]])
-    frame["n_events"] = cells.n_records[order]
-    frame["max_grade"] = np.where(cells.worst[order] > 0, cells.worst[order], np.nan)
-    frame["first_day"] = cells.first[order]
-    frame["note"] = notes(
-        len(frame),
-        (frame["max_grade"].isna().to_numpy(), "grade missing"),
-        (frame["first_day"].isna().to_numpy(), "onset unknown"),
-    )
-    return frame
+    picked = np.flatnonzero((terms.rows["level"] == "PT").to_numpy()[cells.row])
+    picked = picked[counting.order_of(cells.subject[picked] * len(terms.rows) + cells.row[picked])]
+    row, worst, first = cells.row[picked], cells.worst[picked], cells.first[picked]
+    ids = found.course.subjects["subject_id"]
+    texts = {"subject_id": ids.to_numpy(dtype=object)[cells.subject[picked]]}
+    texts |= {name: terms.rows[name].to_numpy()[row] for name in ("soc", "pt")}
+    note = notes(len(row), (worst == 0, "grade missing"), (np.isnan(first), "onset unknown"))
+    return pd.DataFrame(
+        {name: pd.Series(words, dtype=object, copy=False) for name, words in texts.items()}
+        | {"n_events": cells.n_records[picked], "max_grade": np.where(worst > 0, worst, np.nan),
+           "first_day": first, "note": note},
+        copy=False,
+    )  # fmt: skip

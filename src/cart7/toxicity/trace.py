@@ -105,7 +105,8 @@ def source_rows(found: emergence.Records) -> pd.DataFrame:
     table = found.table
     blank = pd.Series(None, index=table.index, dtype=object)
     named = word_or(table.get("pt", blank), UNCODED)
-    frame = table.assign(table="adverse_events", term=named)
+    ids = table["subject_id"].astype(object)
+    frame = table.assign(table="adverse_events", term=named, start=found.start, subject_id=ids)
     return frame[list(ROW_COLUMNS)]
 
 
