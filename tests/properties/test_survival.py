@@ -167,3 +167,39 @@ def test_times_are_those_of_one_subject_at_a_time(cohort, rules, endpoint):
         assert got[column].tolist() == pytest.approx(
             [np.nan if row[place] is None else row[place] for row in expected], nan_ok=True
         )
+
+
+@few
+@given(observations, st.sampled_from(["log-log", "log", "plain", "logit", "arcsine", "bpcp", "bpcp-midp"]))
+def test_limits_contain_the_estimate(rows, conf_type):
+    curve = survival.kaplan_meier(*split(rows), conf_type=conf_type).curve
+    known = curve[curve["ci_low"].notna() & curve["ci_high"].notna()]
+    assert (known["ci_low"] <= known["survival"] + 1e-12).all()
+    assert (known["survival"] <= known["ci_high"] + 1e-12).all()
+    assert known["ci_low"].between(0, 1).all()
+    assert known["ci_high"].between(0, 1).all()
+
+
+@few
+@given(st.lists(st.integers(0, 12), min_size=1, max_size=12))
+def test_without_censoring_the_curve_is_the_part_that_is_left(times):
+    curve = survival.kaplan_meier(times, [1] * len(times)).curve
+    left = [sum(other > time for other in times) / len(times) for time in curve["time"]]
+    assert curve["survival"].tolist() == pytest.approx(left, abs=1e-15)
+
+
+@few
+@given(observations, st.data())
+def test_other_names_of_the_groups_leave_tests_unchanged(rows, data):
+    group = data.draw(st.lists(st.sampled_from("ab"), min_size=len(rows), max_size=len(rows)))
+    if len(set(group)) < 2:
+        return
+    time, event = split(rows)
+    renamed = ["z" if name == "a" else "c" for name in group]
+    one, other = (survival.logrank(time, event, names) for names in (group, renamed))
+    assert other.statistic == pytest.approx(one.statistic, rel=1e-9, abs=1e-12, nan_ok=True)
+    assert other.p_value == pytest.approx(one.p_value, rel=1e-9, nan_ok=True)
+    assert other.exact_p_value == pytest.approx(one.exact_p_value, rel=1e-9, nan_ok=True)
+    cause = [2 * flag for flag in event]
+    first, second = (survival.gray_test(time, cause, names) for names in (group, renamed))
+    np.testing.assert_allclose(first["statistic"], second["statistic"], rtol=1e-9, atol=1e-12)
