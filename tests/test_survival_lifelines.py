@@ -43,13 +43,28 @@ def test_curve_and_log_log_limits_are_those_of_kaplan_meier_fitter(seed, ties):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_events_over_those_at_risk_add_up_to_the_hazard_of_nelson_aalen_fitter(seed):
-    time, event, _, _ = trial(seed)
-    curve = survival.kaplan_meier(time, event).curve.set_index("time")
+@pytest.mark.parametrize("ties", [True, False])
+def test_the_cumulative_hazard_is_that_of_nelson_aalen_fitter(seed, ties):
+    """Not its limits: lifelines takes the variance d (n - d) / n^3, here it is d / n^2 as in R."""
+    time, event, _, _ = trial(seed, ties=ties)
+    ours = survival.kaplan_meier(time, event).hazard.set_index("time")
     peer = NelsonAalenFitter(nelson_aalen_smoothing=False).fit(time, event)
-    hazard = (curve["n_event"] / curve["n_risk"]).cumsum()
-    theirs = peer.cumulative_hazard_.iloc[:, 0].loc[curve.index]
-    assert hazard.to_numpy() == pytest.approx(theirs.to_numpy(), abs=1e-12)
+    theirs = peer.cumulative_hazard_.iloc[:, 0].loc[ours.index]
+    assert ours["hazard"].to_numpy() == pytest.approx(theirs.to_numpy(), abs=1e-12)
+    variance = (ours["n_event"] / ours["n_risk"] ** 2).cumsum()
+    assert ours["std_err"].to_numpy() == pytest.approx(np.sqrt(variance.to_numpy()), rel=1e-12)
+    known = ours[ours["hazard"] > 0]
+    width = np.exp(1.959963984540054 * known["std_err"] / known["hazard"])
+    assert known["ci_high"].to_numpy() == pytest.approx((known["hazard"] * width).to_numpy(), rel=1e-12)
+    assert known["ci_low"].to_numpy() == pytest.approx((known["hazard"] / width).to_numpy(), rel=1e-12)
+
+
+def test_each_group_has_its_own_hazard():
+    found = survival.kaplan_meier([1, 2, 3, 4], [1, 0, 1, 1], group=["a", "a", "b", "b"]).hazard
+    assert found[["group", "hazard"]].values.tolist() == [["a", 0.5], ["a", 0.5], ["b", 0.5], ["b", 1.5]]
+    assert len(survival.kaplan_meier([], []).hazard) == 0
+    before = survival.kaplan_meier([1, 2], [0, 1]).hazard
+    assert before["ci_low"].isna().tolist() == [True, False]
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -77,6 +77,35 @@ def checked(time: ArrayLike, event: ArrayLike) -> tuple[Floats, NDArray[np.bool_
     return times, events
 
 
+def cumulative_hazard(n_risk: ArrayLike, n_event: ArrayLike) -> tuple[Floats, Floats]:
+    """Nelson-Aalen estimate along the steps of a curve, and its standard error.
+
+    Parameters
+    ----------
+    n_risk, n_event : array_like
+        At risk and events at each time, in the order of the times.
+
+    Returns
+    -------
+    hazard, std_err : ndarray
+        Sum of n_event / n_risk, and the root of the sum of n_event / n_risk^2 (Aalen), as R ``survfit`` gives
+        `cumhaz` and `std.chaz`.
+
+    References
+    ----------
+    Aalen O (1978). Nonparametric inference for a family of counting processes. Ann Stat 6:701-726.
+    doi:10.1214/aos/1176344247
+
+    Examples
+    --------
+    >>> hazard, std_err = cumulative_hazard([4, 3, 1], [1, 1, 1])
+    >>> [round(float(h), 3) for h in hazard], round(float(std_err[-1]), 3)
+    ([0.25, 0.583, 1.583], 1.083)
+    """
+    at_risk, events = np.asarray(n_risk, dtype=np.float64), np.asarray(n_event, dtype=np.float64)
+    return np.cumsum(events / at_risk), np.sqrt(np.cumsum(events / at_risk**2))
+
+
 def normal_quantile(conf_level: float) -> float:
     """Normal deviate of a two-sided level: 1.96 for 0.95; ValueError outside (0, 1).
 

@@ -159,6 +159,27 @@ class KaplanMeierResult:
         """Steps by group: time, n_risk, n_event, n_censor, survival, std_err, ci_low, ci_high."""
         return _curve_frame(self.fits)
 
+    @property
+    def hazard(self) -> pd.DataFrame:
+        """Nelson-Aalen cumulative hazard: group, time, n_risk, n_event, hazard, std_err, ci_low, ci_high.
+
+        Limits on the log scale, hazard x exp(-+ z std_err / hazard); missing before the first event.
+        """
+        z = survival_curves.normal_quantile(self.conf_level)
+        parts = []
+        for group, steps in self.curve.groupby("group", sort=False):
+            value, error = survival_curves.cumulative_hazard(steps["n_risk"], steps["n_event"])
+            known = value > 0
+            spread = np.exp(z * error / np.where(known, value, 1.0))
+            limits = (np.where(known, value / spread, np.nan), np.where(known, value * spread, np.nan))
+            frame = steps[["time", "n_risk", "n_event"]].assign(
+                hazard=value, std_err=error, ci_low=limits[0], ci_high=limits[1]
+            )
+            frame.insert(0, "group", group)
+            parts.append(frame)
+        columns = ["group", "time", "n_risk", "n_event", "hazard", "std_err", "ci_low", "ci_high"]
+        return results.concat(parts, columns)
+
     @cached_property
     def summary(self) -> pd.DataFrame:
         """One row per group: n, n_event, median, ci_low, ci_high, conf_level, method, note."""
