@@ -2,6 +2,7 @@
 
 import datetime as dt
 
+import numpy as np
 import pandas as pd
 import pytest
 from pydantic import ValidationError
@@ -98,3 +99,65 @@ def test_categories_are_words_but_keep_the_levels_of_a_group():
     level = pd.Categorical([1, 1], categories=[1, 2])
     kept = records.to_frame(pd.DataFrame({"subject_id": ["1", "2"], "dose_level": level}), "subjects")
     assert kept["dose_level"].cat.categories.tolist() == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["ANC", " ANC ", "", "  ", None, np.nan, "PLT"],
+        [1, 1.0, True, "1", 12.0, 2.5, None],
+        [101, 102, 101, 101, 102, 101, 101],
+    ],
+)
+def test_words_of_a_long_table_are_those_of_its_rows_read_one_by_one(values):
+    column = pd.Series(values * 200, dtype=object)
+    long = pd.DataFrame({"subject_id": "1", "test": column})
+    short = pd.DataFrame({"subject_id": "1", "test": column.iloc[: len(values)]})
+    assert (
+        records.to_frame(long, "labs")["test"].tolist()
+        == records.to_frame(short, "labs")["test"].tolist() * 200
+    )
+
+
+@pytest.mark.parametrize("repeats", [1, 200])
+@pytest.mark.parametrize("kind", [object, "category"])
+def test_words_wanted_as_categories_are_the_same_words_each_once(repeats, kind):
+    values = ["ANC", " ANC ", "", None, 12.0, "12", "PLT"] * repeats
+    frame = pd.DataFrame({"subject_id": "1", "test": pd.Series(values, dtype=object).astype(kind)})
+    coded = records.to_frame(frame, "labs", categories=("test",))["test"]
+    assert (
+        coded.astype(object).where(coded.notna(), None).tolist()
+        == records.to_frame(frame, "labs")["test"].tolist()
+    )
+    assert sorted(coded.cat.categories) == ["12", "ANC", "PLT"]
+    assert frame["test"].tolist()[:2] == ["ANC", " ANC "]
+
+
+def test_only_the_columns_that_are_asked_for_are_read():
+    frame = pd.DataFrame({"subject_id": ["1"], "test": ["ANC"], "value": ["not a number"]})
+    assert list(records.to_frame(frame, "labs", only=("test", "day"), fill=("day",)).columns) == [
+        "subject_id",
+        "test",
+        "day",
+        "row",
+    ]
+
+
+def test_numbers_are_the_same_from_every_number_type():
+    for kind in ("float32", "int8", "Int64", "Float64", "boolean", object):
+        frame = pd.DataFrame({"subject_id": "1", "value": pd.Series([1, 0], dtype=kind)})
+        assert records.to_frame(frame, "labs")["value"].tolist() == [1.0, 0.0]
+    missing = pd.DataFrame({"subject_id": "1", "value": pd.array([1, None], dtype="Int64")})
+    assert np.isnan(records.to_frame(missing, "labs")["value"][1])
+
+
+def test_infinity_is_no_number():
+    with pytest.raises(DataError, match="a number belongs here"):
+        records.to_frame(pd.DataFrame({"subject_id": ["1"], "value": [np.inf]}), "labs")
+
+
+def test_the_row_numbers_of_the_input_are_copied():
+    frame = pd.DataFrame({"subject_id": ["1", "2"]}, index=pd.Index([2, 7], name="row"))
+    found = records.to_frame(frame, "labs")
+    found.loc[0, "row"] = 99
+    assert frame.index.tolist() == [2, 7]

@@ -568,3 +568,32 @@ def test_the_room_opens_without_heavy_libraries():
     code = "import sys, cart7.safety; print([m for m in ('scipy.stats', 'lifelines', 'matplotlib') if m in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", [object, "category"])
+def test_terms_are_counted_alike_from_text_and_from_categories(kind):
+    people = pd.DataFrame({"subject_id": ["1", "2", "3"], "infused": "Y"})
+    reports = pd.DataFrame(
+        {"subject_id": ["1", "2", " 2", "9", "3"], "soc": ["B ", "B", "A", "A", None],
+         "pt": ["y", "y ", "x", "x", "unused"], "grade": [1, 3, 2, 5, np.nan], "start_day": [1, 2, 3, 4, -5]}
+    )  # fmt: skip
+    words = ["subject_id", "soc", "pt"]
+    found = safety.by_term(reports.astype(dict.fromkeys(words, kind)), people, by=None)
+    assert found.summary[["soc", "pt", "n_subjects", "grade_3"]].to_numpy().tolist() == [
+        ["", "", 2, 1], ["B", "", 2, 1], ["B", "y", 2, 1], ["A", "", 1, 0], ["A", "x", 1, 0]
+    ]  # fmt: skip
+    assert found.excluded["reason"].tolist() == [
+        "not a subject of this analysis",
+        "started before the reference date",
+    ]
+    assert found.rows(soc="A")["subject_id"].tolist() == ["2"]
+
+
+def test_the_table_of_subjects_is_laid_out_once_when_it_is_read():
+    found = safety.by_term(
+        pd.DataFrame({"subject_id": ["1"], "soc": "A", "pt": "x", "start_day": 1}),
+        pd.DataFrame({"subject_id": ["1"], "infused": "Y"}),
+    )
+    assert found.subjects is found.subjects
+    assert found.subjects[["subject_id", "pt", "n_events"]].to_numpy().tolist() == [["1", "x", 1]]
+    assert "subjects" not in repr(found)

@@ -654,8 +654,9 @@ def _typed(
         return _words(values)
     if not _is_number(schema, name):
         return _copied(values)
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "iuf":
-        numbers = values.to_numpy(dtype="float64", copy=True)
+    if values.dtype.kind in "iuf":
+        known = {} if isinstance(values.dtype, np.dtype) else {"na_value": np.nan}
+        numbers = values.array.to_numpy(dtype="float64", copy=True, **known)
         suspect = np.flatnonzero(np.isinf(numbers))
     else:
         numbers = pd.to_numeric(values, errors="coerce").astype("float64").to_numpy(copy=True)
@@ -673,12 +674,12 @@ def _copied(values: pd.Series) -> Any:
     return values.to_numpy(copy=True) if isinstance(values.dtype, np.dtype) else values.array.copy()
 
 
-_FEW = 500  # so many values are read one by one; among more of them most are equal
+_FEW = 500  # so many values are read one by one; where most of them are equal, each different one once
 
 
 def _words(values: pd.Series) -> np.ndarray:
     """Stripped text, None where blank; a whole float loses its `.0`, so that 12.0 joins 12."""
-    if len(values) > _FEW:
+    if len(values) > _FEW and values.iloc[:_FEW].nunique() < _FEW / 2:
         code, known = pd.factorize(values)
         different = known.tolist()
         if all(type(value) is str for value in different):  # True equals 1, and reads otherwise
@@ -707,6 +708,8 @@ def _categorical(values: pd.Series) -> pd.Categorical:
     if isinstance(values.dtype, pd.CategoricalDtype):
         code, known = values.cat.codes.to_numpy(), values.cat.categories
         words = _each_word(known.tolist())
+        if known.dtype == object and words.tolist() == known.tolist():
+            return values.array.copy()
     else:
         code, known = pd.factorize(values if len(values) > _FEW else _words(values))
         if not all(type(value) is str for value in known.tolist()):

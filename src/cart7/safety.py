@@ -276,7 +276,7 @@ def by_term(
     found = _counting(adverse_events, subjects, events, rules, _OF_TERMS)
     groups = groups_of(found.course.subjects, by)
     terms = terms_of(found)
-    counts = counting.count(terms.cells, groups.members, len(terms.rows))
+    counts = terms.count(groups.members)
     grades = {f"grade_{grade}": counts.at_grade[:, :, grade] for grade in range(1, counting.GRADES + 1)}
     summary = groups.unfold(
         terms.rows, n_subjects=counts.n_subjects, n_events=counts.n_records, **grades,
@@ -285,7 +285,7 @@ def by_term(
     add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
     return TermResult(
-        subjects=subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
+        subjects=lambda: subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
         trace=_trace_of_terms(found, groups, terms.rows),
     )  # fmt: skip
@@ -347,7 +347,7 @@ def exposure_adjusted(
     followup = np.array([at_risk[member].sum() for member in groups.members])
     summary = groups.unfold(terms.rows, n_first=n_first, person_years=days / rules.year_days)
     add_rate(summary, "n_first", "person_years", rules, INCIDENCE)
-    summary["n_events"] = counting.count(terms.cells, groups.members, n_rows).n_records.ravel()
+    summary["n_events"] = terms.count(groups.members).n_records.ravel()
     summary["followup_years"] = np.tile(followup / rules.year_days, n_rows)
     add_rate(summary, "n_events", "followup_years", rules, EVENT)
     summary["conf_level"] = rules.conf_level

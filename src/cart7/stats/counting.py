@@ -5,6 +5,7 @@ of subjects, the time to the first event, and spans of days merged into episodes
 belongs in which row, the order of the rows, and intervals (`stats.proportions`, `stats.rates`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,16 +69,18 @@ def cells(row: npt.ArrayLike, subject: npt.ArrayLike, *, grade: npt.ArrayLike, d
     if not rows.size:
         none = np.zeros(0, dtype=np.int64)
         return Cells(row=none, subject=none, n_records=none, worst=none, first=np.zeros(0))
-    known = np.asarray(grade, dtype=float)
-    known = np.where((known >= 1) & (known <= GRADES), known, 0).astype(np.int8)
-    width = int(rows.max()) + 1
-    key = subjects * width + rows
+    grades = np.asarray(grade, dtype=float)
+    known = np.zeros(rows.size, dtype=np.int8)
+    np.copyto(known, grades, where=(grades >= 1) & (grades <= GRADES), casting="unsafe")
+    key = subjects * (int(rows.max()) + 1)
+    key += rows
     order = order_of(key)
-    key, begins = _runs(key[order])
+    begins = _begins(key[order])
+    some = order[begins]  # a record of each cell
     return Cells(
-        row=key % width,
-        subject=key // width,
-        n_records=np.diff(np.r_[begins, order.size]),
+        row=rows[some],
+        subject=subjects[some],
+        n_records=np.diff(begins, append=order.size),
         worst=np.maximum.reduceat(known[order], begins).astype(np.int64),
         first=np.fmin.reduceat(np.asarray(day, dtype=float)[order], begins),
     )
@@ -115,24 +118,52 @@ def coarser(found: Cells, holder: npt.ArrayLike) -> Cells:
         raise ValueError("holder must not fall from one row to the next")
     if not found.row.size:
         return found
-    width = int(holds[-1]) + 1
-    key, begins = _runs(found.subject * width + holds[found.row])
+    row = holds[found.row]
+    begins = _begins(found.subject * (int(holds[-1]) + 1) + row)
     return Cells(
-        row=key % width,
-        subject=key // width,
+        row=row[begins],
+        subject=found.subject[begins],
         n_records=np.add.reduceat(found.n_records, begins),
         worst=np.maximum.reduceat(found.worst, begins),
         first=np.fmin.reduceat(found.first, begins),
     )
 
 
-def _runs(key: Ints) -> tuple[Ints, Ints]:
-    """The different numbers of a sorted array, and where each begins."""
-    begins = np.flatnonzero(np.r_[True, key[1:] != key[:-1]])
-    return key[begins], begins
+def together(parts: Sequence[Cells]) -> Cells:
+    """Cells of different rows as those of one table, one part after the other."""
+    return Cells(
+        row=np.concatenate([cells.row for cells in parts]),
+        subject=np.concatenate([cells.subject for cells in parts]),
+        n_records=np.concatenate([cells.n_records for cells in parts]),
+        worst=np.concatenate([cells.worst for cells in parts]),
+        first=np.concatenate([cells.first for cells in parts]),
+    )
+
+
+def _begins(key: Ints) -> Ints:
+    """Where each different number of a sorted array begins."""
+    other = np.ones(key.size, dtype=bool)
+    np.not_equal(key[1:], key[:-1], out=other[1:])
+    return np.flatnonzero(other)
 
 
 _DIGIT = 16
+
+
+def numbered(key: Ints, size: int) -> tuple[Ints, Ints]:
+    """Number of each key among the different ones in ascending order, and these; keys are 0 to `size` - 1.
+
+    Examples
+    --------
+    >>> number, different = numbered(np.array([7, 2, 7]), 9)
+    >>> number.tolist(), different.tolist()
+    ([1, 0, 1], [2, 7])
+    """
+    if size > 4 * key.size + 2**_DIGIT:
+        different, number = np.unique(key, return_inverse=True)
+        return number, different
+    there = np.bincount(key, minlength=size) > 0
+    return (np.cumsum(there) - 1)[key], np.flatnonzero(there)
 
 
 def order_of(key: Ints) -> Ints:

@@ -29,6 +29,7 @@ TIMED = ("start", "start_imputed", "end", "end_imputed", "start_day", "end_day",
 READ = (
     "start_date", "end_date", "start_day", "end_day", "grade", "baseline_grade", "treatment_emergent"
 )  # fmt: skip
+NUMBERS = ("start_day", "end_day", "grade")
 CODED = ("subject_id", "soc", "pt")  # counted by their codes
 ONE_DAY = np.timedelta64(1, "D")
 
@@ -316,7 +317,7 @@ def _cases(
     window_days: float | None,
 ) -> tuple[tuple[Any, str], ...]:
     """Why a record does not count, empty where it does: the first case that applies decides."""
-    infused, reference = of_subject(course.infused.astype(float), who) == 1, of_subject(course.reference, who)
+    infused, reference = np.append(course.infused, False)[who], of_subject(course.reference, who)
     last = np.inf if window_days is None else window_days
     baseline = "baseline_grade" in given
     earlier = "started before the reference date" + (" and did not worsen" if baseline else "")
@@ -387,11 +388,12 @@ def emergent(
     """The treatment-emergent records of the subjects with the columns `words`, and the others as excluded."""
     who_is_who = course(subjects, events, reference=reference)
     only = READ + words if isinstance(adverse_events, pd.DataFrame) else None
-    table = records.to_frame(adverse_events, "adverse_events", fill=READ + words, only=only, categories=CODED)
+    fill = (*NUMBERS, *words)
+    table = records.to_frame(adverse_events, "adverse_events", fill=fill, only=only, categories=CODED)
     found = _read(table, _given(adverse_events, table), who_is_who, window_days)
     place = np.flatnonzero(~found.counts)
-    others = table[["row", "subject_id"]].iloc[place]
-    why = pd.Series(np.array(found.reasons, dtype=object)[found.verdict[place]], index=others.index)
+    others = pd.DataFrame({name: table[name].array[place] for name in ("row", "subject_id")})
+    why = pd.Series(np.array(found.reasons, dtype=object)[found.verdict[place]], dtype=object)
     return _kept(found, found.counts, results.excluded_rows(others, "adverse_events", why), words)
 
 

@@ -49,19 +49,17 @@ def merged_episodes(
     )
     end = np.maximum.reduceat(until[rows], begins) if len(begins) else first
     duration = end - first + 1
-    merged = pd.DataFrame(
-        {"series": owner, "episode": number - start_of_series + 1, "start_day": first, "end_day": end}
-    )
-    merged["ongoing"] = (
-        np.logical_or.reduceat(open_end[rows], begins).astype(np.int64) if len(begins) else number
-    )
-    merged["max_grade"] = np.fmax.reduceat(grade[rows], begins) if len(begins) else first
-    merged["n_records"] = np.diff(np.r_[begins, len(rows)])
-    merged["duration_days"] = np.where(duration >= 1, duration, np.nan)
-    merged["note"] = notes(
-        len(merged),
+    ongoing = np.logical_or.reduceat(open_end[rows], begins).astype(np.int64) if len(begins) else number
+    worst = np.fmax.reduceat(grade[rows], begins) if len(begins) else first
+    note = notes(
+        len(begins),
         (np.isnan(end), "ongoing, end of follow-up unknown"), (duration < 1, "end before start"),
-        (merged["max_grade"].isna().to_numpy(), "grade missing"),
+        (np.isnan(worst), "grade missing"),
+    )  # fmt: skip
+    merged = pd.DataFrame(
+        {"series": owner, "episode": number - start_of_series + 1, "start_day": first, "end_day": end,
+         "ongoing": ongoing, "max_grade": worst, "n_records": np.diff(np.r_[begins, len(rows)]),
+         "duration_days": np.where(duration >= 1, duration, np.nan), "note": note}
     )  # fmt: skip
     return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
 
@@ -95,47 +93,61 @@ def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[pd.Dat
     low, high = np.searchsorted(owner, had, side="left"), np.searchsorted(owner, had, side="right")
     dated = high > low
     begins = low[dated]
+    days = {name: merged[name].to_numpy(dtype=float) for name in ("start_day", "duration_days", "ongoing")}
+    of_dated = {
+        "onset_day": days["start_day"][begins],
+        "duration_days": days["duration_days"][begins],
+        "total_days": np.add.reduceat(days["duration_days"], begins) if dated.any() else [],
+        "ongoing": np.maximum.reduceat(days["ongoing"], begins) if dated.any() else [],
+    }
+    columns = {name: np.full(len(had), np.nan) for name in ("onset_day", "duration_days", "total_days")}
+    columns |= {"max_grade": _worst(grade, series, had), "ongoing": np.full(len(had), np.nan)}
+    for name, values in of_dated.items():
+        columns[name][dated] = values
+    note = notes(
+        len(had),
+        (~dated, "start unknown"), (dated & np.isnan(columns["duration_days"]), "duration unknown"),
+        (np.isnan(columns["max_grade"]), "grade missing"),
+    )  # fmt: skip
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
     frame = pd.DataFrame(
         {"subject_id": ids[had % n], "category": np.array(CATEGORIES, dtype=object)[had // n], "who": had % n,
-         "n_episodes": high - low}
-    )  # fmt: skip
-    for name, column in (("onset_day", "start_day"), ("duration_days", "duration_days")):
-        frame[name] = np.nan
-        frame.loc[dated, name] = merged[column].to_numpy()[begins]
-    for name, column, total in (("total_days", "duration_days", np.add), ("ongoing", "ongoing", np.maximum)):
-        frame[name] = np.nan
-        if dated.any():
-            frame.loc[dated, name] = total.reduceat(merged[column].to_numpy(dtype=float), begins)
-    worst = [np.fmax.reduce(grade[series == which], initial=np.nan) for which in had]
-    frame.insert(frame.columns.get_loc("ongoing"), "max_grade", np.array(worst, dtype=float))
-    frame["note"] = notes(
-        len(frame),
-        (~dated, "start unknown"), (dated & frame["duration_days"].isna().to_numpy(), "duration unknown"),
-        (frame["max_grade"].isna().to_numpy(), "grade missing"),
+         "n_episodes": high - low, **columns, "note": note}
     )  # fmt: skip
     return frame, undated
 
 
+def _worst(grade: Floats, series: Ints, had: Ints) -> Floats:
+    """Worst grade of all records of each series, dated or not."""
+    worst = np.full(len(had), np.nan)
+    mine = series >= 0
+    np.fmax.at(worst, np.searchsorted(had, series[mine]), grade[mine])
+    return worst
+
+
 def special_summary(affected: pd.DataFrame, groups: Groups, rules: IntervalRules) -> pd.DataFrame:
     """Incidence, severity, onset and duration of each category in each group."""
-    summary = groups.unfold(pd.DataFrame({"category": np.array(CATEGORIES, dtype=object)}))
     category, who = affected["category"].to_numpy(), affected["who"].to_numpy()
     inside = [(category == name) & member[who] for name in CATEGORIES for member in groups.members]
     severe = affected["max_grade"].to_numpy() >= 3
-    summary["n_subjects"] = [int(rows.sum()) for rows in inside]
-    summary["n_episodes"] = [int(affected["n_episodes"].to_numpy()[rows].sum()) for rows in inside]
+    episodes = affected["n_episodes"].to_numpy()
+    summary = groups.unfold(
+        pd.DataFrame({"category": np.array(CATEGORIES, dtype=object)}),
+        n_subjects=np.array([rows.sum() for rows in inside], dtype=np.int64),
+        n_episodes=np.array([episodes[rows].sum() for rows in inside], dtype=np.int64),
+    )
     add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["n_grade_ge3"] = [int((rows & severe).sum()) for rows in inside]
     add_proportion(summary, "n_grade_ge3", "n", rules, GE3)
+    spans: dict[str, list[float]] = {}
     for what, column in (("onset", "onset_day"), ("duration", "duration_days"), ("total_days", "total_days")):
         days = affected[column].to_numpy(dtype=float)
         known = [days[rows & ~np.isnan(days)] for rows in inside]
         for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
             if f"{what}_{stat}" in (*SPANS, "total_days_median"):
-                summary[f"{what}_{stat}"] = [float(of(values)) if len(values) else np.nan for values in known]
-    for name in MADE[:2]:
-        summary[name] = summary.pop(name)
+                spans[f"{what}_{stat}"] = [float(of(values)) if len(values) else np.nan for values in known]
+    made = {name: summary.pop(name) for name in MADE[:2]}
+    summary = pd.DataFrame({**summary, **spans, **made})
     nobody = "nobody had " + summary["category"]
     unknown = summary[["onset_median", "duration_median"]].isna().any(axis=1)
     summary["note"] = np.select(

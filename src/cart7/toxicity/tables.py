@@ -4,13 +4,13 @@ Here: overview, terms, rates, episodes and special interest. Not here: the count
 results of dose limits, courses and the laboratory (their own rooms).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import pandas as pd
 
 from cart7.toxicity.episodes import GE3, SPANS
-from cart7.toxicity.tallies import EVENT, INCIDENCE, RATE, SafetyResult
+from cart7.toxicity.tallies import EVENT, INCIDENCE, RATE, LaidOutWhenRead, SafetyResult
 
 GRADES = (*(f"grade_{grade}" for grade in range(1, 6)), "grade_missing", "grade_ge3")
 
@@ -53,6 +53,7 @@ class TermResult(SafetyResult):
 
     title: ClassVar[str] = "Adverse events by system organ class and preferred term"
     figure: ClassVar[str] = "ae_by_grade"
+    subjects: LaidOutWhenRead = field(default=LaidOutWhenRead(), repr=False)
     analysis: ClassVar[str] = "safety.by_term"
     stats: ClassVar[tuple[str, ...]] = ("n", "n_subjects", "n_events", *GRADES, *RATE)
     subject_stats: ClassVar[tuple[str, ...]] = ("n_events", "max_grade", "first_day")

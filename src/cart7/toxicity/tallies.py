@@ -5,7 +5,7 @@ the way of a safety result to the long form. Not here: which records a row count
 `dose_limiting`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -33,6 +33,25 @@ UNITS = {
     **dict.fromkeys(("person_years", "followup_years"), "years"),
     **dict.fromkeys((*INCIDENCE, *EVENT), "1/100 person-years"),
 }
+
+
+class LaidOutWhenRead:
+    """A frame of a result, given as what makes it: a large one costs nothing until somebody reads it."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, result: Any, owner: type | None = None) -> pd.DataFrame:
+        if result is None:
+            raise AttributeError(self.name)
+        frame = result.__dict__[self.name]
+        if not isinstance(frame, pd.DataFrame):
+            frame = result.__dict__[self.name] = frame()
+        made: pd.DataFrame = frame
+        return made
+
+    def __set__(self, result: Any, frame: pd.DataFrame | Callable[[], pd.DataFrame]) -> None:
+        result.__dict__[self.name] = frame
 
 
 class Traceable(Protocol):
@@ -122,12 +141,11 @@ class Groups:
 
     def unfold(self, rows: pd.DataFrame, **columns: npt.NDArray[Any]) -> pd.DataFrame:
         """Each row of a table once per group, with `group`, `n` and the columns (rows by groups)."""
-        frame = rows.loc[rows.index.repeat(len(self.labels))].reset_index(drop=True)
-        frame["group"] = np.tile(np.array(self.labels, dtype=object), len(rows))
-        frame["n"] = np.tile(self.members.sum(axis=1), len(rows))
-        for name, values in columns.items():
-            frame[name] = values.ravel()
-        return frame
+        each = rows.iloc[np.repeat(np.arange(len(rows)), len(self.labels))].reset_index(drop=True)
+        group = np.tile(np.array(self.labels, dtype=object), len(rows))
+        n = np.tile(self.members.sum(axis=1), len(rows))
+        cells = {name: values.ravel() for name, values in columns.items()}
+        return pd.DataFrame({**each, "group": group, "n": n, **cells})
 
 
 def groups_of(subjects: pd.DataFrame, by: str | None) -> Groups:
@@ -199,8 +217,9 @@ def word_or(column: pd.Series, otherwise: str | pd.Series) -> pd.Series:
 def among(column: pd.Series, words: Iterable[str]) -> Flags:
     """Whether each value is one of the words, whatever its case."""
     wanted = {word.casefold() for word in words}
-    hits = [value for value in column.dropna().unique() if str(value).casefold() in wanted]
-    found: Flags = column.isin(hits).to_numpy(dtype=bool)
+    code, known = pd.factorize(column)
+    hits = np.array([str(value).casefold() in wanted for value in known] + [False])
+    found: Flags = hits[code]  # code -1, a blank, is the last
     return found
 
 

@@ -4,8 +4,8 @@ Here: which row a record belongs to, and the order of the rows. Not here: counts
 (`safety`), reduction to one cell per subject (`stats.counting`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +16,7 @@ from cart7.stats import counting
 from cart7.toxicity import emergence
 from cart7.toxicity.tallies import UNCODED, notes
 
+Flags: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
 
 
@@ -24,45 +25,50 @@ class Terms:
     """Rows of the term table in display order, with the cells of their records."""
 
     rows: pd.DataFrame  # level, soc, pt
-    cells: counting.Cells
+    levels: tuple[counting.Cells, ...]  # of the ANY row, of the classes, of the terms
+
+    @property
+    def cells(self) -> counting.Cells:
+        """The cells of all rows."""
+        return counting.together(self.levels)
+
+    def count(self, members: Flags) -> counting.Counts:
+        """Subjects, records and worst grades of each row in each group."""
+        found = [counting.count(cells, members, len(self.rows)) for cells in self.levels]
+        return counting.Counts(
+            n_subjects=np.sum([counts.n_subjects for counts in found], axis=0),
+            n_records=np.sum([counts.n_records for counts in found], axis=0),
+            at_grade=np.sum([counts.at_grade for counts in found], axis=0),
+        )
 
 
 def terms_of(found: emergence.Records) -> Terms:
     """ANY, then each class with its terms: most subjects first, ties in byte order, UNCODED last."""
     soc_code, socs = _coded(found.table["soc"])
     pt_code, pts = _coded(found.table["pt"])
-    pair_code, pairs = pd.factorize(soc_code * max(len(pts), 1) + pt_code)
-    by_class = np.argsort(pairs)  # so that the cells of a class stand together
-    pair_code, pairs = np.argsort(by_class)[pair_code], pairs[by_class]
+    # Numbered by class, so that the cells of a class stand together.
+    pair_code, pairs = counting.numbered(soc_code * len(pts) + pt_code, len(socs) * len(pts))
     pair_soc = pairs // max(len(pts), 1)
     of_pairs = found.cells(pair_code, slice(None))
     of_socs = counting.coarser(of_pairs, pair_soc)
-    parts = (counting.coarser(of_socs, np.zeros(len(socs))), of_socs, of_pairs)
+    levels = (counting.coarser(of_socs, np.zeros(len(socs))), of_socs, of_pairs)
     soc = ["", *socs, *socs[pair_soc]]
     pt = ["", *[""] * len(socs), *pts[pairs % max(len(pts), 1)]]
     level = ["ANY"] + ["SOC"] * len(socs) + ["PT"] * len(pairs)
     rows = pd.DataFrame({"level": level, "soc": soc, "pt": pt}, dtype=object)
-    counted = zip(parts, (1, len(socs), len(pairs)), strict=True)
+    counted = zip(levels, (1, len(socs), len(pairs)), strict=True)
     n_subjects = np.concatenate([np.bincount(cells.row, minlength=n) for cells, n in counted]).tolist()
     of_soc = dict(zip(socs, n_subjects[1:], strict=False))
     order = sorted(range(len(rows)), key=lambda i: _display_order(soc[i], pt[i], of_soc, n_subjects[i]))
     position = np.empty(len(rows), dtype=np.int64)
     position[order] = np.arange(len(rows))
-    first_row = (0, 1, 1 + len(socs))
+    begins = (0, 1, 1 + len(socs))
     return Terms(
         rows=rows.iloc[order].reset_index(drop=True),
-        cells=_one_table(parts, [position[begin:] for begin in first_row]),
-    )
-
-
-def _one_table(parts: Sequence[counting.Cells], position: Sequence[Ints]) -> counting.Cells:
-    """Cells of several levels as those of one table, each row at its position."""
-    return counting.Cells(
-        row=np.concatenate([place[cells.row] for place, cells in zip(position, parts, strict=True)]),
-        subject=np.concatenate([cells.subject for cells in parts]),
-        n_records=np.concatenate([cells.n_records for cells in parts]),
-        worst=np.concatenate([cells.worst for cells in parts]),
-        first=np.concatenate([cells.first for cells in parts]),
+        levels=tuple(
+            replace(cells, row=position[begin:][cells.row])
+            for cells, begin in zip(levels, begins, strict=True)
+        ),
     )
 
 
@@ -85,9 +91,8 @@ def _display_order(soc: str, pt: str, of_soc: Mapping[str, int], n: int) -> tupl
 
 def subject_terms(found: emergence.Records, terms: Terms) -> pd.DataFrame:
     """One row per subject and preferred term."""
-    cells = terms.cells
-    picked = np.flatnonzero((terms.rows["level"] == "PT").to_numpy()[cells.row])
-    picked = picked[counting.order_of(cells.subject[picked] * len(terms.rows) + cells.row[picked])]
+    cells = terms.levels[-1]
+    picked = counting.order_of(cells.subject * len(terms.rows) + cells.row)
     row, worst, first = cells.row[picked], cells.worst[picked], cells.first[picked]
     ids = found.course.subjects["subject_id"]
     texts = {"subject_id": ids.to_numpy(dtype=object)[cells.subject[picked]]}
