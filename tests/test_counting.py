@@ -86,3 +86,21 @@ def test_keys_are_numbered_in_ascending_order(size):
     number, different = counting.numbered(key, size)
     assert different.tolist() == sorted(set(key.tolist()))
     assert (different[number] == key).all()
+
+
+@pytest.mark.parametrize("scale", [1, 2**12, 2**30, 2**45])
+def test_cells_without_days_are_those_with_days_whatever_the_size_of_the_numbers(scale):
+    row, subject, grade, day = some_records()
+    plain = counting.cells(row, subject * scale, grade=grade)
+    dated = counting.cells(row, subject * scale, grade=grade, day=day)
+    for name in ("row", "subject", "n_records", "worst"):
+        assert getattr(plain, name).tolist() == getattr(dated, name).tolist()
+        assert getattr(plain, name).dtype == getattr(dated, name).dtype == np.int64
+    assert plain.first is None
+    assert counting.coarser(plain, [0] * 6).first is None
+    assert counting.together([plain, dated]).first is None
+
+
+def test_a_time_to_the_first_event_needs_the_days():
+    with pytest.raises(ValueError, match="must have the days"):
+        counting.time_to_first(counting.cells([0], [0], grade=[1]), [[True]], 1, start=[0], end=[9])

@@ -695,6 +695,10 @@ def _decoded(code: np.ndarray, words: np.ndarray) -> np.ndarray:
 
 def _each_word(values: list[object]) -> np.ndarray:
     words = np.empty(len(values), dtype=object)
+    if set(map(type, values)) <= {str}:
+        stripped = list(map(str.strip, values))  # type: ignore[arg-type]
+        words[:] = [word or None for word in stripped] if "" in stripped else stripped
+        return words
     missing = pd.isna(np.fromiter(values, dtype=object, count=len(values)))
     words[:] = [
         (value.strip() or None) if type(value) is str else None if gone else _word(value)

@@ -285,7 +285,7 @@ def by_term(
     add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
     return TermResult(
-        subjects=lambda: subject_terms(found, terms), summary=summary, excluded=found.excluded, rules=rules,
+        subjects=lambda: subject_terms(found), summary=summary, excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
         trace=_trace_of_terms(found, groups, terms.rows),
     )  # fmt: skip
@@ -337,7 +337,7 @@ def exposure_adjusted(
     found = _counting(adverse_events, subjects, events, rules, _OF_TERMS)
     course = found.course
     groups = groups_of(course.subjects, by)
-    terms = terms_of(found)
+    terms = terms_of(found, days=True)
     n_rows = len(terms.rows)
     start = np.where(course.infused, course.reference, np.nan)
     n_first, days = counting.time_to_first(

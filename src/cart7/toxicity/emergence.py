@@ -124,17 +124,37 @@ class Reading:
 class Records:
     """Adverse-event records that count, with what they were found from.
 
-    `table` has the columns asked for, `row`, and the days; `who` is the row of `course.subjects` of each
-    record; `collected` are the columns that were given.
+    `who` is the row of `course.subjects` of each record; `collected` are the columns that were given.
     """
 
-    table: pd.DataFrame
+    words: tuple[str, ...]  # the columns asked for
     who: Ints
     course: Course
     excluded: pd.DataFrame
     collected: tuple[str, ...]
     reading: Reading  # all records, those that do not count too
-    kept: Flags  # which of them do
+    place: Ints  # where those that count stand among them
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The records that count: `row`, `subject_id`, the columns asked for, grade and days."""
+        found = self.reading
+        arrays = {name: self.column(name) for name in ("row", "subject_id", *self.words)}
+        numbers = {
+            "grade": self.grade,
+            "start_day": found.start.day[self.place],
+            "end_day": found.end.day[self.place],
+        }
+        return records.assembled(arrays | numbers, len(self.place))
+
+    def column(self, name: str) -> Any:
+        """One column of the records that count."""
+        return self.reading.table[name].array[self.place]
+
+    @cached_property
+    def grade(self) -> Floats:
+        """Grade of each record that counts."""
+        return known_grade(self.reading.table["grade"].to_numpy(dtype=float)[self.place])
 
     @property
     def timed(self) -> pd.DataFrame:
@@ -144,14 +164,12 @@ class Records:
     @property
     def start(self) -> Dates:
         """Start of each record that counts."""
-        return self.reading.dates(self.reading.start)[self.kept]
+        return self.reading.dates(self.reading.start)[self.place]
 
-    def cells(self, row: Ints, picked: Ints | slice) -> counting.Cells:
-        """The picked records reduced to one cell per table row and subject."""
-        return counting.cells(
-            row, self.who[picked],
-            grade=self.table["grade"].to_numpy()[picked], day=self.table["start_day"].to_numpy()[picked],
-        )  # fmt: skip
+    def cells(self, row: Ints, picked: Ints | slice, *, days: bool = False) -> counting.Cells:
+        """The picked records reduced to one cell per table row and subject, with its first day if asked."""
+        day = self.reading.start.day[self.place[picked]] if days else None
+        return counting.cells(row, self.who[picked], grade=self.grade[picked], day=day)
 
 
 def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) -> Course:
@@ -410,13 +428,7 @@ def all_records(adverse_events: Table, *, words: tuple[str, ...]) -> Records:
 def _kept(found: Reading, counts: Flags, excluded: pd.DataFrame, words: tuple[str, ...]) -> Records:
     """The records that count, with the columns `words`."""
     place = np.flatnonzero(counts)
-    arrays = {name: found.table[name].array[place] for name in ("row", "subject_id", *words)}
-    numbers = {
-        "grade": known_grade(found.table["grade"].to_numpy(dtype=float)[place]),
-        "start_day": found.start.day[place],
-        "end_day": found.end.day[place],
-    }
     return Records(
-        table=records.assembled(arrays | numbers, len(place)), who=found.who[place], course=found.course,
-        excluded=excluded, collected=_collected(found.table, found.given), reading=found, kept=counts,
+        words=words, who=found.who[place], course=found.course, excluded=excluded,
+        collected=_collected(found.table, found.given), reading=found, place=place,
     )  # fmt: skip

@@ -25,7 +25,7 @@ class Terms:
     """Rows of the term table in display order, with the cells of their records."""
 
     rows: pd.DataFrame  # level, soc, pt
-    levels: tuple[counting.Cells, ...]  # of the ANY row, of the classes, of the terms
+    levels: tuple[counting.Cells, ...]  # of the ANY row, of the classes, of the terms; with days if asked
 
     @property
     def cells(self) -> counting.Cells:
@@ -42,14 +42,14 @@ class Terms:
         )
 
 
-def terms_of(found: emergence.Records) -> Terms:
+def terms_of(found: emergence.Records, *, days: bool = False) -> Terms:
     """ANY, then each class with its terms: most subjects first, ties in byte order, UNCODED last."""
-    soc_code, socs = _coded(found.table["soc"])
-    pt_code, pts = _coded(found.table["pt"])
+    soc_code, socs = _coded(found.column("soc"))
+    pt_code, pts = _coded(found.column("pt"))
     # Numbered by class, so that the cells of a class stand together.
     pair_code, pairs = counting.numbered(soc_code * len(pts) + pt_code, len(socs) * len(pts))
     pair_soc = pairs // max(len(pts), 1)
-    of_pairs = found.cells(pair_code, slice(None))
+    of_pairs = found.cells(pair_code, slice(None), days=days)
     of_socs = counting.coarser(of_pairs, pair_soc)
     levels = (counting.coarser(of_socs, np.zeros(len(socs))), of_socs, of_pairs)
     soc = ["", *socs, *socs[pair_soc]]
@@ -72,9 +72,9 @@ def terms_of(found: emergence.Records) -> Terms:
     )
 
 
-def _coded(words: pd.Series) -> tuple[Ints, npt.NDArray[np.object_]]:
+def _coded(words: pd.Categorical) -> tuple[Ints, npt.NDArray[np.object_]]:
     """Number of each word and the words; a blank is UNCODED."""
-    code, known = words.cat.codes.to_numpy(), words.cat.categories
+    code, known = words.codes, words.categories
     times = np.bincount(code + 1, minlength=len(known) + 1)
     used = times[1:] > 0  # a category may have no record that counts
     names = [str(word) for word in known[used]]
@@ -89,11 +89,13 @@ def _display_order(soc: str, pt: str, of_soc: Mapping[str, int], n: int) -> tupl
     return (soc != "", soc == UNCODED, -of_soc.get(soc, 0), soc, pt != "", pt == UNCODED, -n, pt)
 
 
-def subject_terms(found: emergence.Records, terms: Terms) -> pd.DataFrame:
+def subject_terms(found: emergence.Records) -> pd.DataFrame:
     """One row per subject and preferred term."""
+    terms = terms_of(found, days=True)
     cells = terms.levels[-1]
     picked = counting.order_of(cells.subject * len(terms.rows) + cells.row)
-    row, worst, first = cells.row[picked], cells.worst[picked], cells.first[picked]
+    row, worst = cells.row[picked], cells.worst[picked]
+    first = np.full(len(row), np.nan) if cells.first is None else cells.first[picked]
     ids = found.course.subjects["subject_id"]
     texts = {"subject_id": ids.to_numpy(dtype=object)[cells.subject[picked]]}
     texts |= {name: terms.rows[name].to_numpy()[row] for name in ("soc", "pt")}
