@@ -128,3 +128,46 @@ def test_a_negative_laboratory_value_is_refused_beside_an_unknown_unit():
     ]  # fmt: skip
     with pytest.raises(errors.DataError, match="cannot be negative"):
         safety.icaht(labs.assign(test="ANC", unit="10^9/L"), PEOPLE)
+
+
+@pytest.mark.parametrize("day", [28, 90])
+def test_the_rows_of_a_cytopenia_are_the_values_that_were_judged(day):
+    found = safety.cytopenia(STUDY.labs, INFUSED, day=day, by="dose_level")
+    for cell in found.summary.to_dict("records"):
+        rows = found.rows(test=cell["test"], group=cell["group"])
+        assert len(rows) == rows["subject_id"].nunique() == cell["n"]
+        assert len(found.rows(test=cell["test"], group=cell["group"], grade_ge3=1)) == cell["n_event"]
+    values = STUDY.labs.loc[found.rows(test="ANC")["row"], "value"]
+    assert values.tolist() == found.subjects.query("test == 'ANC'")["value"].dropna().tolist()
+
+
+@pytest.mark.parametrize("grade", [safety.icaht, safety.icaht_platelets])
+def test_the_rows_of_haematotoxicity_are_the_counts_of_the_subjects_so_graded(grade):
+    found = grade(STUDY.labs, INFUSED, STUDY.events)
+    for worst, of in found.subjects.groupby("early_grade")["subject_id"]:
+        rows = found.rows(period="early", early_grade=f"{worst:g}")
+        assert set(rows["subject_id"]) == set(of)
+        assert rows["start_day"].between(-1, 31, inclusive="neither").all()
+    severe = found.subjects["early_grade"] >= 3
+    assert found.summary["n_grade_ge3"].iloc[-1] == severe.sum()
+    source = STUDY.labs.loc[found.rows()["row"]]
+    assert set(source["test"]) == ({"ANC"} if grade is safety.icaht else {"PLT"})
+
+
+def test_the_rows_of_the_iec_hs_screen_are_the_ferritins_and_the_values_near_them():
+    labs = pd.DataFrame(
+        [["1", 9.0, "FERRITIN", 9000.0, "ug/L", 400.0], ["1", 8.0, "ALT", 400.0, "U/L", 40.0],
+         ["1", 20.0, "ALT", 30.0, "U/L", 40.0], ["2", 9.0, "FERRITIN", 300.0, "ug/L", 400.0]],
+        columns=["subject_id", "day", "test", "value", "unit", "uln"],
+    )  # fmt: skip
+    found = safety.iec_hs_screen(labs, PEOPLE)
+    assert found.rows(screen="1")["row"].tolist() == [1, 2]
+    assert found.rows(screen="0")["row"].tolist() == [4]
+    assert found.rows(screen="1", test="ALT")[["term", "start_day"]].values.tolist() == [["ALT", 8.0]]
+    assert found.rows(group="2")["subject_id"].tolist() == ["2"]
+
+
+def test_lab_rows_are_numbered_as_in_their_file_when_the_table_was_cut():
+    labs = STUDY.labs[STUDY.labs["test"] == "PLT"]
+    found = safety.lab_shift(labs, INFUSED)
+    assert set(STUDY.labs.loc[found.rows()["row"], "test"]) == {"PLT"}

@@ -4,6 +4,7 @@ Here: days from the infusion, the record of a visit window, the analysis set's n
 subjects, the first day of each event. Not here: findings about data (`study`) or any endpoint.
 """
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -194,10 +195,29 @@ def to_datetime(dates: pd.Series) -> pd.Series:
     """
     if pd.api.types.is_datetime64_any_dtype(dates):
         return dates.astype("datetime64[ns]").dt.normalize()
-    words = [str(value)[:10] for value in dates.tolist()]
-    complete = [word if _COMPLETE.fullmatch(word) else None for word in words]
-    days = pd.to_datetime(complete, format="%Y-%m-%d", errors="coerce").astype("datetime64[ns]")
-    return pd.Series(days, index=dates.index, name=dates.name)
+    values = dates.tolist()
+    if len(values) <= _FEW:
+        days = np.array([_calendar_day(value) for value in values], dtype="datetime64[D]")
+    else:  # each different text is read once
+        code, known = pd.factorize(np.array(list(map(str, values)), dtype=object))
+        days = np.array([_calendar_day(word) for word in known.tolist()], dtype="datetime64[D]")[code]
+    return pd.Series(days.astype("datetime64[ns]"), index=dates.index, name=dates.name)
+
+
+_FEW = 500
+_FIRST_YEAR, _LAST_YEAR = 1678, 2261  # of nanoseconds in 64 bits
+
+
+def _calendar_day(value: object) -> dt.date | None:
+    """The complete date that a text begins with, None where there is none."""
+    word = str(value)[:10]
+    if not _COMPLETE.fullmatch(word):
+        return None
+    try:
+        day = dt.date.fromisoformat(word)
+    except ValueError:
+        return None
+    return day if _FIRST_YEAR <= day.year <= _LAST_YEAR else None
 
 
 def day_zero(subjects: pd.DataFrame) -> pd.Series:
@@ -227,9 +247,11 @@ def with_day(frame: pd.DataFrame, subjects: pd.DataFrame, *, date: str, day: str
     frame = frame.copy()
     days = frame[day].astype("float64") if day in frame.columns else pd.Series(np.nan, index=frame.index)
     if date in frame.columns:
-        zero = day_zero(subjects).reindex(frame["subject_id"]).to_numpy(dtype="datetime64[ns]")
-        elapsed = to_datetime(frame[date]) - pd.Series(zero, index=frame.index)
-        days = days.fillna(elapsed.dt.total_seconds() / SECONDS_PER_DAY)
+        zero = day_zero(subjects)
+        known = np.append(zero.to_numpy(), np.datetime64("NaT", "ns"))
+        begin = known[zero.index.get_indexer(frame["subject_id"])]  # -1, a stranger, is the last
+        elapsed = (to_datetime(frame[date]).to_numpy() - begin) / np.timedelta64(1, "D")
+        days = days.where(days.notna(), elapsed)
     frame[day] = days
     return frame
 
@@ -265,19 +287,16 @@ def first_event_days(
         it did not happen. `LAST_CONTACT` is the last one.
     """
     index = pd.Index(subjects["subject_id"], name="subject_id")
-    days = pd.DataFrame(np.nan, index=index, columns=list(EVENT_WORDS))
+    days = {word: np.full(len(index), np.nan) for word in EVENT_WORDS}
     if events is None:
-        return days
+        return pd.DataFrame(days, index=index)
     dated = with_day(records.to_frame(events, "events", needs=("event",)), subjects, date="date")
     who = index.get_indexer(dated["subject_id"])
     day, said = dated["day"].to_numpy(dtype=float), dated["event"].to_numpy(dtype=object)
     for word in EVENT_WORDS:
         here = (said == word) & (who >= 0) & ~np.isnan(day)
-        if here.any():
-            found = np.full(len(index), np.nan)
-            (np.fmax if word == "LAST_CONTACT" else np.fmin).at(found, who[here], day[here])
-            days[word] = found
-    return days
+        (np.fmax if word == "LAST_CONTACT" else np.fmin).at(days[word], who[here], day[here])
+    return pd.DataFrame(days, index=index)
 
 
 def nearest_in_windows(

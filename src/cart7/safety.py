@@ -221,12 +221,13 @@ def overview(
     row, picked = trace.stacked(list(lines.values()))
     cells = found.cells(row, picked)
     counts = counting.count(cells, groups.members, len(lines))
-    summary = groups.unfold(
-        pd.DataFrame({"row": list(lines)}),
+    columns = groups.unfold(
+        pd.DataFrame({"row": list(lines)}, dtype=object),
         n_subjects=counts.n_subjects.astype(float), n_events=counts.n_records.astype(float),
     )  # fmt: skip
-    add_proportion(summary, "n_subjects", "n", rules, RATE)
-    summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
+    add_proportion(columns, "n_subjects", "n", rules, RATE)
+    columns["note"] = np.where(columns["n"] == 0, "nobody in this group", "")
+    summary = pd.DataFrame(columns)
     leave_open(summary, found.collected)
     return OverviewResult(
         subjects=_subject_counts(found), summary=summary, excluded=found.excluded, rules=rules,
@@ -285,8 +286,8 @@ def by_term(
     add_proportion(summary, "n_subjects", "n", rules, RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody in this group", "")
     return TermResult(
-        subjects=lambda: subject_terms(found), summary=summary, excluded=found.excluded, rules=rules,
-        population=derive.population(found.course.subjects),
+        subjects=lambda: subject_terms(found), summary=pd.DataFrame(summary), excluded=found.excluded,
+        rules=rules, population=derive.population(found.course.subjects),
         trace=_trace_of_terms(found, groups, terms.rows),
     )  # fmt: skip
 
@@ -350,9 +351,10 @@ def exposure_adjusted(
     summary["n_events"] = terms.count(groups.members).n_records.ravel()
     summary["followup_years"] = np.tile(followup / rules.year_days, n_rows)
     add_rate(summary, "n_events", "followup_years", rules, EVENT)
-    summary["conf_level"] = rules.conf_level
-    summary["method"] = "exact Poisson; all events taken as independent"
-    unknown = summary["person_years"].isna()
+    how = "exact Poisson; all events taken as independent"
+    summary["conf_level"] = np.full(len(summary["n"]), rules.conf_level)
+    summary["method"] = np.full(len(summary["n"]), how, dtype=object)
+    unknown = np.isnan(summary["person_years"])
     summary["note"] = np.select(
         [unknown, summary["followup_years"] == 0],
         ["end of follow-up unknown for a subject of this group", "no time at risk"], "",
@@ -360,7 +362,7 @@ def exposure_adjusted(
     subject = pd.DataFrame({"subject_id": course.subjects["subject_id"], "followup_days": at_risk})
     subject["note"] = np.where(np.isnan(at_risk), "end of follow-up unknown", "")
     return ExposureAdjustedResult(
-        subjects=subject, summary=summary, excluded=found.excluded, rules=rules,
+        subjects=subject, summary=pd.DataFrame(summary), excluded=found.excluded, rules=rules,
         population=derive.population(course.subjects),
         trace=_trace_of_terms(found, groups, terms.rows),
     )  # fmt: skip

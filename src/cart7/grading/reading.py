@@ -28,7 +28,8 @@ class Reader:
             return np.full(len(self.frame), np.nan)
         given = self.frame[name]
         values: Floats = pd.to_numeric(given, errors="coerce").to_numpy(dtype=float)
-        self.refuse(name, np.isnan(values) & ~_blank(given), "NOT-A-NUMBER", "a number belongs here")
+        if np.isnan(values).any():
+            self.refuse(name, np.isnan(values) & ~_blank(given), "NOT-A-NUMBER", "a number belongs here")
         if within is not None:
             low, high = within
             outside = (values < low) | (values > high) | (values != np.floor(values)) & ~np.isnan(values)
@@ -96,6 +97,9 @@ class Reader:
 
 
 def _blank(column: pd.Series) -> Flags:
+    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iuf":
+        missing: Flags = column.isna().to_numpy()
+        return missing
     empty: Flags = (column.isna() | (column.astype(str).str.strip() == "")).to_numpy(dtype=bool)
     return empty
 

@@ -106,7 +106,7 @@ def _packed(subjects: Ints, rows: Ints) -> tuple[Ints, int]:
 def _sorted_cells(key: Ints, width: int, known: npt.NDArray[np.int8]) -> Cells:
     """Cells from one sort of numbers that hold subject, row and grade: the last of a cell is its worst."""
     short = int(key.max()) < 2 ** (32 - _GRADE_BITS)
-    packed = key.astype(np.uint32 if short else np.int64)
+    packed: npt.NDArray[Any] = key.astype(np.uint32 if short else np.int64)
     packed <<= _GRADE_BITS
     packed |= known.astype(packed.dtype)
     packed.sort()

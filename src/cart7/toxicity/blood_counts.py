@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, grading
-from cart7.toxicity import tallies, trace
+from cart7.toxicity import emergence, tallies, trace
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.haematotoxicity import count_samples
 
@@ -141,14 +141,14 @@ def blood_counts(
     [[0.1, 7.0, 14.0]]
     """
     rules = rules or CountRules()
-    people = derive.subject_table(subjects)
+    people = emergence.people(subjects)
     samples, excluded = count_samples(labs, people, TESTS)
     cells = grading.cells_per_ul(samples["value"], samples["unit"], rows=samples["row"])
     samples = samples.assign(count=cells / 1000, day=np.floor(samples["day"]))
     daily = samples.sort_values(["subject_id", "test", "day", "count"], kind="stable")
     daily = daily.drop_duplicates(["subject_id", "test", "day"])
     tests = [test for test, _ in rules.recovered]
-    therapy = derive.first_event_days(events, people)[list(THERAPIES)].min(axis=1)
+    therapy = emergence.course(subjects, events).first[list(THERAPIES)].min(axis=1)
     daily["after_therapy"] = (daily["day"] >= daily["subject_id"].map(therapy)).astype("int64")
     found = _by_subject(daily[(daily["day"] >= 0) & (daily["after_therapy"] == 0)], people, rules)
     groups = tallies.groups_of(people, by)
@@ -158,7 +158,9 @@ def blood_counts(
     return BloodCountResult(
         subjects=found, summary=_summary(found, people, groups, tests), rules=rules,
         course=course.reset_index(drop=True), excluded=excluded, population=derive.population(people),
-        trace=trace.FrameTrace(sources=_sources(daily), subjects=people, groups=groups),
+        trace=trace.FrameTrace(
+            lay_out=lambda: trace.day_rows(daily, "labs", "test", "test"), subjects=people, groups=groups
+        ),
     )  # fmt: skip
 
 
@@ -217,22 +219,16 @@ def _summary(
         "n_recovered": found["recovery_day"].notna(),
     }
     for name, flag in flags.items():
-        summary[name] = [int((rows & flag.to_numpy()).sum()) for rows in inside]
+        summary[name] = np.array([int((rows & flag.to_numpy()).sum()) for rows in inside])
     for name in SPANS:
         values = found[name].to_numpy(dtype=float)
         known = [values[rows & ~np.isnan(values)] for rows in inside]
         for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
-            summary[f"{name}_{stat}"] = [float(of(group)) if len(group) else np.nan for group in known]
+            spans = [float(of(group)) if len(group) else np.nan for group in known]
+            summary[f"{name}_{stat}"] = np.array(spans)
     summary["note"] = np.select(
         [summary["n"] == 0, summary["n_recovered"] == 0],
         ["nobody with a value", "nobody recovered from below"],
         "",
     )
-    return summary
-
-
-def _sources(daily: pd.DataFrame) -> pd.DataFrame:
-    """The values that count as source rows, beside their test."""
-    sources = daily.assign(table="labs", term=daily["test"], grade=np.nan, start_day=daily["day"],
-                           end_day=daily["day"], start=pd.NaT)  # fmt: skip
-    return sources[[*trace.ROW_COLUMNS, "test"]]
+    return pd.DataFrame(summary)

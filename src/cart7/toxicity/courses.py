@@ -169,7 +169,7 @@ def aesi_course(
     [[4.0, 1.0, 1.0, 3.0]]
     """
     rules = rules or CourseRules()
-    people = derive.subject_table(subjects)
+    people = emergence.people(subjects)
     days, excluded = _days(aesi_course, people)
     given = None if conmeds is None else _treatments(conmeds, people, rules)
     courses = _courses(days, given)
@@ -180,7 +180,10 @@ def aesi_course(
         days=days[["subject_id", "category", "day", "grade"]].reset_index(drop=True),
         treatments=blank if given is None else given[list(blank.columns)].reset_index(drop=True),
         excluded=excluded, rules=rules, population=derive.population(people),
-        trace=trace.FrameTrace(sources=_sources(days), subjects=people, groups=groups),
+        trace=trace.FrameTrace(
+            lay_out=lambda: trace.day_rows(days, "aesi_course", "category", "category"),
+            subjects=people, groups=groups,
+        ),
     )  # fmt: skip
 
 
@@ -220,17 +223,20 @@ def _treatments(conmeds: Table, people: pd.DataFrame, rules: CourseRules) -> pd.
 
 
 def _courses(days: pd.DataFrame, given: pd.DataFrame | None) -> pd.DataFrame:
-    """One row per subject and syndrome."""
-    rows: list[dict[str, Any]] = []
-    for (subject, category), mine in days.groupby(["subject_id", "category"], sort=True):
-        day, grade = mine["day"].to_numpy(dtype=float), mine["grade"].to_numpy(dtype=float)
-        row: dict[str, Any] = {
-            "subject_id": subject, "category": category, "onset_day": day[0], "last_day": day[-1],
-            "peak_day": day[np.argmax(grade)], "max_grade": grade.max(), "days": float(len(day)),
-            "days_ge3": float((grade >= 3).sum()),
-        }  # fmt: skip
+    """One row per subject and syndrome; `days` stand by subject, syndrome and day."""
+    begins = np.flatnonzero(~days.duplicated(["subject_id", "category"]).to_numpy())
+    ends = np.append(begins, len(days))[1:]
+    day, grade = days["day"].to_numpy(dtype=float), days["grade"].to_numpy(dtype=float)
+    ids, of = days["subject_id"].to_numpy(dtype=object), days["category"].to_numpy(dtype=object)
+    courses = {name: _given_arrays(given, name) for name in TREATMENTS}
+    rows: list[list[Any]] = []
+    for begin, end in zip(begins, ends, strict=True):
+        subject, category = ids[begin], of[begin]
+        mine, worst = day[begin:end], grade[begin:end]
+        row = [subject, category, mine[0], mine[-1], mine[np.argmax(worst)], worst.max(), float(len(mine)),
+               float((worst >= 3).sum())]  # fmt: skip
         for name in TREATMENTS:
-            row |= _treated(name, given, str(subject), str(category), day, grade)
+            row += _treated(courses[name], str(subject), str(category), mine, worst)
         rows.append(row)
     columns = ["subject_id", "category", *AesiCourseResult.subject_stats]
     frame = pd.DataFrame(rows, columns=columns)
@@ -238,28 +244,37 @@ def _courses(days: pd.DataFrame, given: pd.DataFrame | None) -> pd.DataFrame:
     return frame.astype({name: float for name in columns if name not in words}).assign(note="")
 
 
-def _treated(
-    name: str, given: pd.DataFrame | None, subject: str, category: str, day: Floats, grade: Floats
-) -> dict[str, float]:
-    """Flag, first day, amount, days after onset and grade on that day, of one treatment."""
-    amount = f"{name}_doses" if name == "tocilizumab" else f"{name}_days"
-    blank = dict.fromkeys((f"{name}_day", amount, f"{name}_after_onset", f"{name}_at_grade"), np.nan)
+def _given_arrays(given: pd.DataFrame | None, name: str) -> dict[str, Any] | None:
+    """Subject, indication, first day and amount of each course of one treatment; None if not collected."""
     if given is None:
-        return {name: np.nan, **blank}
-    mine = given[(given["treatment"] == name) & (given["subject_id"] == subject)]
-    inside = mine["indication"].isna() & mine["start_day"].between(day[0], day[-1])
-    mine = mine[tallies.among(mine["indication"], (category,)) | inside.to_numpy(dtype=bool)]
-    if mine.empty:
-        return {name: 0.0, **blank, amount: 0.0}
-    first = float(mine["start_day"].min())
+        return None
+    mine = given[given["treatment"] == name]
     length = mine["end_day"] - mine["start_day"] + 1
-    total = mine["n_doses"] if name == "tocilizumab" else length
-    on_day = grade[day == np.floor(first)]
     return {
-        name: 1.0, f"{name}_day": first, amount: float(total.sum(skipna=False)),
-        f"{name}_after_onset": first - day[0],
-        f"{name}_at_grade": float(on_day[0]) if on_day.size else np.nan,
+        "subject": mine["subject_id"].to_numpy(dtype=object),
+        "start": mine["start_day"].to_numpy(dtype=float),
+        "amount": (mine["n_doses"] if name == "tocilizumab" else length).to_numpy(dtype=float),
+        "unnamed": mine["indication"].isna().to_numpy(),
+        **{category: tallies.among(mine["indication"], (category,)) for category in SYNDROMES},
     }  # fmt: skip
+
+
+def _treated(
+    given: dict[str, Any] | None, subject: str, category: str, day: Floats, grade: Floats
+) -> list[float]:
+    """Flag, first day, amount, days after onset and grade on that day, of one treatment."""
+    if given is None:
+        return [np.nan] * 5
+    start = given["start"]
+    named = given[category] if category in SYNDROMES else np.zeros(len(start), dtype=bool)
+    of_course = named | (given["unnamed"] & (start >= day[0]) & (start <= day[-1]))
+    mine = np.flatnonzero((given["subject"] == subject) & of_course)
+    if not mine.size:
+        return [0.0, np.nan, 0.0, np.nan, np.nan]
+    first = float(start[mine].min())
+    on_day = grade[day == np.floor(first)]
+    at_grade = float(on_day[0]) if on_day.size else np.nan
+    return [1.0, first, float(given["amount"][mine].sum()), first - day[0], at_grade]
 
 
 def _summary(
@@ -275,36 +290,29 @@ def _summary(
     who = pd.Index(people["subject_id"]).get_indexer(courses["subject_id"])
     category = courses["category"].to_numpy(dtype=object)
     inside = [(category == name) & member[who] for name in SYNDROMES for member in groups.members]
-    summary["n_subjects"] = [int(rows.sum()) for rows in inside]
+    summary["n_subjects"] = np.array([int(rows.sum()) for rows in inside])
     for name in TREATMENTS:
         flag = courses[name].to_numpy(dtype=float) == 1
-        summary[f"{name}_n"] = [float((rows & flag).sum()) for rows in inside]
+        summary[f"{name}_n"] = np.array([float((rows & flag).sum()) for rows in inside])
         names = (f"{name}_estimate", f"{name}_ci_low", f"{name}_ci_high")
         tallies.add_proportion(summary, f"{name}_n", "n", rules, names)
         if not collected:
-            summary[[f"{name}_n", *names]] = np.nan
+            summary |= {column: np.full(len(inside), np.nan) for column in (f"{name}_n", *names)}
     for name in SPANS:
         values = courses[name].to_numpy(dtype=float)
         known = [values[rows & ~np.isnan(values)] for rows in inside]
         for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
-            summary[f"{name}_{stat}"] = [float(of(days)) if len(days) else np.nan for days in known]
+            spans = [float(of(days)) if len(days) else np.nan for days in known]
+            summary[f"{name}_{stat}"] = np.array(spans)
     for name in ("conf_level", "method"):
         summary[name] = summary.pop(name)
     nobody = "nobody had " + summary["category"]
-    untreated = (summary[[f"{name}_n" for name in TREATMENTS]] == 0).any(axis=1)
-    summary["note"] = np.select(
-        [summary["n"] == 0, summary["n_subjects"] == 0, np.full(len(summary), not collected), untreated],
-        [np.array("nobody in this group", dtype=object), nobody,
-         np.array("conmeds not collected", dtype=object), np.array("nobody was given it", dtype=object)], "",
+    untreated = np.any([summary[f"{name}_n"] == 0 for name in TREATMENTS], axis=0)
+    summary["note"] = results.first_reason(
+        (summary["n"] == 0, "nobody in this group"), (summary["n_subjects"] == 0, nobody),
+        (np.full(len(inside), not collected), "conmeds not collected"), (untreated, "nobody was given it"),
     )  # fmt: skip
-    return summary
-
-
-def _sources(days: pd.DataFrame) -> pd.DataFrame:
-    """The graded days as source rows, beside the syndrome that names them."""
-    sources = days.assign(table="aesi_course", term=days["category"], start_day=days["day"],
-                          end_day=days["day"], start=pd.NaT)  # fmt: skip
-    return sources[[*trace.ROW_COLUMNS, "category"]]
+    return pd.DataFrame(summary)
 
 
 # -------------------------------------------------------------------------------------- consistency

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 import pandas as pd
 
-from cart7 import derive, results
-from cart7.toxicity import tallies
+from cart7 import results
+from cart7.toxicity import emergence, tallies
 from cart7.toxicity.dlt_rules import DltRules
 from cart7.toxicity.dose_limiting import dose_limiting_toxicity
 from cart7.toxicity.emergence import Table
@@ -104,7 +104,7 @@ def compare_dlt(
     counted = stated.summary.rename(columns={"n": "n_evaluable_adjudicated", "n_dlt": "n_dlt_adjudicated"})
     summary = counted[["group", "n_dlt_adjudicated", "n_evaluable_adjudicated"]].copy()
     summary["n_dlt_derived"], summary["n_evaluable_derived"] = derived.summary["n_dlt"], derived.summary["n"]
-    members = tallies.groups_of(derive.subject_table(subjects), by).members
+    members = tallies.groups_of(emergence.people(subjects), by).members
     summary["n"] = members.sum(axis=1)
     summary["n_agree"] = (members & (frame["agree"] == 1).to_numpy()).sum(axis=1)
     summary["note"] = ""

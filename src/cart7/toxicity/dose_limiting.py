@@ -133,7 +133,7 @@ def dose_limiting_toxicity(
     groups = tallies.groups_of(course.subjects, by)
     evaluable = (judged["evaluable"] == 1).to_numpy()
     toxic = evaluable & (judged["dlt"] == 1).to_numpy()
-    summary = pd.DataFrame({"group": groups.labels})
+    summary: tallies.Columns = {"group": np.array(groups.labels, dtype=object)}
     replaced = (judged["replace"] == 1).to_numpy()
     counted = {"n_infused": course.infused, "n": evaluable, "n_dlt": toxic, "n_replace": replaced}
     for name, flag in counted.items():
@@ -141,12 +141,14 @@ def dose_limiting_toxicity(
     tallies.add_proportion(summary, "n_dlt", "n", rules, tallies.RATE)
     counts = (summary["n_dlt"], summary["n"])
     upper = proportions.interval(*counts, method=rules.ci_method, conf_level=2 * rules.upper_level - 1)[1]
-    summary.insert(summary.columns.get_loc("conf_level"), "upper_one_sided", upper)
+    summary["upper_one_sided"] = upper
+    for name in ("conf_level", "method"):
+        summary[name] = summary.pop(name)
     summary["note"] = np.where(summary["n"] == 0, "nobody evaluable", "")
     return DltResult(
-        subjects=judged, summary=summary, excluded=excluded, rules=rules,
+        subjects=judged, summary=pd.DataFrame(summary), excluded=excluded, rules=rules,
         population=derive.population(course.subjects), source="derived" if dlt is None else "adjudicated",
-        trace=FrameTrace(sources=sources, subjects=course.subjects, groups=groups),
+        trace=FrameTrace(lay_out=lambda: sources, subjects=course.subjects, groups=groups),
     )  # fmt: skip
 
 
@@ -189,7 +191,7 @@ def _judged(
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Flags and reasons derived from adverse events and follow-up, and the dose-limiting records."""
     timed, _ = emergence.timed(adverse_events, course, words=_READ)
-    timed["grade"] = emergence.known_grade(timed["grade"].to_numpy(dtype=float))
+    timed = timed.assign(grade=emergence.known_grade(timed["grade"].to_numpy(dtype=float)))
     strangers = timed[timed["who"] < 0]
     # A reason names the events by day, the worst first, in whatever order they were reported.
     timed = timed[timed["who"] >= 0].sort_values(
@@ -201,7 +203,7 @@ def _judged(
     limiting = _of_subject(timed, term + ": " + pd.Series(clause, index=timed.index), clause != "", n, "; ")
     open_terms = _of_subject(timed, term, _open_question(timed, course, rules), n, ", ")
     toxic = (limiting != "") & course.infused
-    why_not = _not_evaluable(course, events, rules)
+    why_not = _not_evaluable(course, rules)
     judged = pd.DataFrame({"subject_id": course.subjects["subject_id"]})
     judged["evaluable"] = (toxic | (why_not == "")).astype(float)
     judged["dlt"] = toxic.astype(float)
@@ -274,7 +276,7 @@ def _open_question(timed: pd.DataFrame, course: emergence.Course, rules: DltRule
     return asked
 
 
-def _not_evaluable(course: emergence.Course, events: Table | None, rules: DltRules) -> Words:
+def _not_evaluable(course: emergence.Course, rules: DltRules) -> Words:
     """Why a subject without a DLT is not evaluable: the first reason that applies, empty for none."""
     table = course.subjects
     dose = {
@@ -283,7 +285,7 @@ def _not_evaluable(course: emergence.Course, events: Table | None, rules: DltRul
     }
     # 0.8 x 1.5 is 1.2000000000000002 in binary: exactly 80 % of the planned dose is enough.
     enough = rules.min_dose_fraction * dose["planned_dose_1e6_kg"] * (1 - 1e-12)
-    therapy = derive.first_event_days(events, table)["NEW_THERAPY"].to_numpy()
+    therapy = course.first["NEW_THERAPY"].to_numpy()
     reasons = (
         (~course.infused, "NOT_INFUSED"),
         (dose["actual_dose_1e6_kg"] < enough, "UNDERDOSED"),

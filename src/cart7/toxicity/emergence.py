@@ -6,9 +6,9 @@ rates and tables (`safety`).
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ import pandas as pd
 
 from cart7 import derive, records, results
 from cart7.stats import counting, partial_dates
+from cart7.toxicity.remembered import remembered
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]
 Floats: TypeAlias = npt.NDArray[np.float64]
@@ -38,9 +39,12 @@ ONE_DAY = np.timedelta64(1, "D")
 class Course:
     """Subjects of an analysis with the days (since infusion) that events are judged by; NaN where unknown."""
 
+    REMEMBERED: ClassVar[bool] = True
+
     subjects: pd.DataFrame
     infused: Flags
     infusion: Dates
+    first: pd.DataFrame  # first day of each event, as `derive.first_event_days`
     reference: Floats  # first day on which an event is treatment-emergent
     death: Floats
     death_date: Dates
@@ -172,8 +176,15 @@ class Records:
         return counting.cells(row, self.who[picked], grade=self.grade[picked], day=day)
 
 
+@remembered
+def people(subjects: Table) -> pd.DataFrame:
+    """Checked subjects as `derive.subject_table` gives them; nobody changes this frame."""
+    return derive.subject_table(subjects)
+
+
+@remembered
 def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) -> Course:
-    """Lay out the course of each subject.
+    """Lay out the course of each subject; nobody changes it.
 
     Parameters
     ----------
@@ -190,7 +201,7 @@ def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) 
     ValueError
         If `reference` is not a column of `subjects`.
     """
-    table = derive.subject_table(subjects)
+    table = people(subjects)
     if reference != INFUSION and reference not in table.columns:
         columns = ", ".join(map(str, table.columns))
         raise ValueError(f"reference must be a date column of subjects ({columns}), got {reference!r}")
@@ -205,6 +216,7 @@ def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) 
         subjects=table,
         infused=derive.infused(table),
         infusion=infusion,
+        first=first,
         reference=np.where(np.isnan(begin), 0.0, begin),
         death=death,
         death_date=death_date,
@@ -231,13 +243,14 @@ def _later(date: Dates, days: Floats) -> Dates:
     return moved
 
 
+@remembered
 def timed(
     adverse_events: Table, course: Course, *, window_days: float | None = None, words: tuple[str, ...] = ()
 ) -> tuple[pd.DataFrame, Any]:
     """Every record with its dates, days and flag (columns `TIMED`), `row` and `who`; and the given columns.
 
     `why` says why a record does not count, `note` is a query about it or the same reason; the columns `words`
-    are there whether or not they were given.
+    are there whether or not they were given. Nobody changes this frame.
     """
     table = records.to_frame(adverse_events, "adverse_events", fill=READ + words)
     found = _read(table, _given(adverse_events, table), course, window_days)
@@ -405,14 +418,33 @@ def emergent(
 ) -> Records:
     """The treatment-emergent records of the subjects with the columns `words`, and the others as excluded."""
     who_is_who = course(subjects, events, reference=reference)
+    if isinstance(adverse_events, pd.DataFrame) and len(adverse_events) <= FEW:
+        found, excluded = _judged(adverse_events, who_is_who, window_days, WORDS)
+        found = replace(
+            found, given=tuple(name for name in found.given if name in {"subject_id", *READ, *words})
+        )
+    else:
+        found, excluded = _judged(adverse_events, who_is_who, window_days, words)
+    return _kept(found, found.counts, excluded, words)
+
+
+FEW = 2_000  # records of so small a table are read with every column, once for all tables made from them
+WORDS = ("soc", "pt", "serious", "related_cart", "related_ld", "aesi", "outcome", "dlt")
+
+
+@remembered
+def _judged(
+    adverse_events: Table, course: Course, window_days: float | None, words: tuple[str, ...]
+) -> tuple[Reading, pd.DataFrame]:
+    """Every record with its days and whether it counts, and the records that do not."""
     only = READ + words if isinstance(adverse_events, pd.DataFrame) else None
     fill = (*NUMBERS, *words)
     table = records.to_frame(adverse_events, "adverse_events", fill=fill, only=only, categories=CODED)
-    found = _read(table, _given(adverse_events, table), who_is_who, window_days)
+    found = _read(table, _given(adverse_events, table), course, window_days)
     place = np.flatnonzero(~found.counts)
     others = pd.DataFrame({name: table[name].array[place] for name in ("row", "subject_id")})
     why = pd.Series(np.array(found.reasons, dtype=object)[found.verdict[place]], dtype=object)
-    return _kept(found, found.counts, results.excluded_rows(others, "adverse_events", why), words)
+    return found, results.excluded_rows(others, "adverse_events", why)
 
 
 def all_records(adverse_events: Table, *, words: tuple[str, ...]) -> Records:

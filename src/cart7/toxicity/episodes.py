@@ -137,21 +137,21 @@ def special_summary(affected: pd.DataFrame, groups: Groups, rules: IntervalRules
         n_episodes=np.array([episodes[rows].sum() for rows in inside], dtype=np.int64),
     )
     add_proportion(summary, "n_subjects", "n", rules, RATE)
-    summary["n_grade_ge3"] = [int((rows & severe).sum()) for rows in inside]
+    summary["n_grade_ge3"] = np.array([int((rows & severe).sum()) for rows in inside])
     add_proportion(summary, "n_grade_ge3", "n", rules, GE3)
-    spans: dict[str, list[float]] = {}
     for what, column in (("onset", "onset_day"), ("duration", "duration_days"), ("total_days", "total_days")):
         days = affected[column].to_numpy(dtype=float)
         known = [days[rows & ~np.isnan(days)] for rows in inside]
         for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
             if f"{what}_{stat}" in (*SPANS, "total_days_median"):
-                spans[f"{what}_{stat}"] = [float(of(values)) if len(values) else np.nan for values in known]
-    made = {name: summary.pop(name) for name in MADE[:2]}
-    summary = pd.DataFrame({**summary, **spans, **made})
+                spans = [float(of(values)) if len(values) else np.nan for values in known]
+                summary[f"{what}_{stat}"] = np.array(spans)
+    for name in MADE[:2]:
+        summary[name] = summary.pop(name)
     nobody = "nobody had " + summary["category"]
-    unknown = summary[["onset_median", "duration_median"]].isna().any(axis=1)
-    summary["note"] = np.select(
-        [summary["n"] == 0, summary["n_subjects"] == 0, unknown],
-        [np.array("nobody in this group", dtype=object), nobody, np.array("days unknown", dtype=object)], "",
+    unknown = np.isnan(summary["onset_median"]) | np.isnan(summary["duration_median"])
+    summary["note"] = results.first_reason(
+        (summary["n"] == 0, "nobody in this group"), (summary["n_subjects"] == 0, nobody),
+        (unknown, "days unknown"),
     )  # fmt: skip
-    return summary
+    return pd.DataFrame(summary)

@@ -6,7 +6,7 @@ Here: which counts are graded, and when a subject's observation ends. Not here: 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, grading, records, results
 from cart7.errors import DataError
-from cart7.toxicity import emergence, tallies
+from cart7.grading.icaht import EARLY_LAST_DAY, LATE_LAST_DAY
+from cart7.toxicity import emergence, tallies, trace
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.laboratory import negative_values
+from cart7.toxicity.remembered import remembered
 
 
 class IcahtRules(BaseModel):
@@ -140,11 +142,12 @@ def icaht(
         {"subject_id": anc["subject_id"], "day": anc["day"],
          "anc_cells_per_ul": grading.cells_per_ul(anc["value"], anc["unit"], rows=anc["row"])}
     )  # fmt: skip
-    graded = grading.icaht_neutropenia(counts, _observed(course, events))
-    graded, summary = _tabulated(graded, course, by, rules, IcahtResult.subject_stats)
+    graded = grading.icaht_neutropenia(counts, _observed(course))
+    groups = tallies.groups_of(course.subjects, by)
+    graded = _told(graded, course, IcahtResult.subject_stats)
     return IcahtResult(
-        subjects=graded, summary=summary, excluded=excluded, rules=rules,
-        population=derive.population(course.subjects),
+        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded, rules=rules,
+        population=derive.population(course.subjects), trace=_trace(anc, graded, course, groups),
     )  # fmt: skip
 
 
@@ -191,17 +194,18 @@ def icaht_platelets(
     counts = pd.DataFrame(
         {"subject_id": platelets["subject_id"], "day": platelets["day"], "platelets_10e9_per_l": cells / 1000}
     )
-    graded = grading.icaht_thrombocytopenia(counts, _observed(course, events))
-    graded, summary = _tabulated(graded, course, by, rules, PlateletIcahtResult.subject_stats)
+    graded = grading.icaht_thrombocytopenia(counts, _observed(course))
+    groups = tallies.groups_of(course.subjects, by)
+    graded = _told(graded, course, PlateletIcahtResult.subject_stats)
     return PlateletIcahtResult(
-        subjects=graded, summary=summary, excluded=excluded, rules=rules,
-        population=derive.population(course.subjects),
+        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded, rules=rules,
+        population=derive.population(course.subjects), trace=_trace(platelets, graded, course, groups),
     )  # fmt: skip
 
 
-def _observed(course: emergence.Course, events: Table | None) -> pd.DataFrame:
+def _observed(course: emergence.Course) -> pd.DataFrame:
     """When observation and the late period of each subject end."""
-    days = derive.first_event_days(events, course.subjects)
+    days = course.first
     therapies = days[["NEW_THERAPY", "HSCT", "SECOND_INFUSION"]].min(axis=1)
     return pd.DataFrame(
         {"subject_id": course.subjects["subject_id"], "last_followup_day": course.end,
@@ -210,19 +214,39 @@ def _observed(course: emergence.Course, events: Table | None) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def _tabulated(
-    graded: pd.DataFrame, course: emergence.Course, by: str | None, rules: IcahtRules, stats: tuple[str, ...]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The graded subjects with the columns asked for, and their summary."""
+def _told(graded: pd.DataFrame, course: emergence.Course, stats: tuple[str, ...]) -> pd.DataFrame:
+    """The graded subjects with the columns asked for."""
     graded = graded[["subject_id", *stats, "note"]].copy()
     graded.loc[~course.infused, "note"] = "not infused"
-    return graded, _icaht_summary(graded, tallies.groups_of(course.subjects, by), rules)
+    return graded
 
 
+def _trace(
+    counts: pd.DataFrame, graded: pd.DataFrame, course: emergence.Course, groups: tallies.Groups
+) -> trace.FrameTrace:
+    """The counts of days 0 to 100, by period and the grades of their subject."""
+    return trace.FrameTrace(lay_out=lambda: _sources(counts, graded), subjects=course.subjects, groups=groups)
+
+
+def _sources(counts: pd.DataFrame, graded: pd.DataFrame) -> pd.DataFrame:
+    day = np.floor(counts["day"].to_numpy(dtype=float))
+    used = counts[(day >= 0) & (day <= LATE_LAST_DAY)]
+    of = graded.set_index("subject_id")
+    keys: dict[str, Any] = {"period": np.where(np.floor(used["day"]) <= EARLY_LAST_DAY, "early", "late")}
+    for name in ("early_grade", "late_grade"):
+        grade = of[name].reindex(used["subject_id"]).to_numpy(dtype=float)
+        keys[name] = trace.grade_words(grade)
+    return trace.day_rows(used.assign(**keys), "labs", "test", *keys)
+
+
+@remembered
 def count_samples(
     labs: Table, subjects: pd.DataFrame, tests: tuple[str, ...]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Counts of some tests with their day, and the rows that are not used; a negative one is refused."""
+    """Counts of some tests with their day, and the rows that are not used; a negative one is refused.
+
+    Nobody changes these frames.
+    """
     samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
     samples = derive.with_day(samples, subjects, date="sample_date")
     counts = samples[samples["test"].isin(tests) & samples["value"].notna()]
@@ -245,9 +269,10 @@ def _usable(counts: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame,
 def _icaht_summary(graded: pd.DataFrame, groups: tallies.Groups, rules: IcahtRules) -> pd.DataFrame:
     """Early grade 3 or more among those graded, by group."""
     grade = graded["early_grade"].to_numpy()
-    summary = pd.DataFrame({"group": groups.labels, "n": groups.members.sum(axis=1)})
+    labels = np.array(groups.labels, dtype=object)
+    summary: tallies.Columns = {"group": labels, "n": groups.members.sum(axis=1)}
     summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
     summary["n_grade_ge3"] = (groups.members & (grade >= 3)).sum(axis=1)
     tallies.add_proportion(summary, "n_grade_ge3", "n_graded", rules, tallies.RATE)
     summary["note"] = np.where(summary["n_graded"] == 0, "nobody graded", "")
-    return summary
+    return pd.DataFrame(summary)

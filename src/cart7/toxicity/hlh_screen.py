@@ -12,9 +12,12 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from cart7 import derive, grading, results
-from cart7.toxicity import tallies
+from cart7.toxicity import emergence, tallies, trace
 from cart7.toxicity.emergence import Table
-from cart7.toxicity.laboratory import lab_grades
+from cart7.toxicity.laboratory import graded_labs
+
+OTHERS = ("ALT", "AST", "FIBRINO", "ANC", "PLT")
+SCREENED = ("FERRITIN", *OTHERS)
 
 
 class ScreenRules(BaseModel):
@@ -113,17 +116,21 @@ def iec_hs_screen(
     [[1.0, 9.0, 'ferritin > 2 x ULN; ALT or AST > 5 x']]
     """
     rules = rules or ScreenRules()
-    people = derive.subject_table(subjects)
-    graded = lab_grades(labs, subjects).reset_index(drop=True)
-    graded = graded.assign(row=np.arange(1, len(graded) + 1))
+    people = emergence.people(subjects)
+    graded = graded_labs(labs, people, "5.0")
     mine, others = derive.known_subjects(graded, people)
-    days = _screened(mine[mine["value"].notna() & mine["day"].notna()], rules)
+    values = mine[mine["test"].isin(SCREENED) & mine["value"].notna() & mine["day"].notna()]
+    days = _screened(values, rules)
     screened = _by_subject(days, people)
+    groups = tallies.groups_of(people, by)
     return HlhScreenResult(
-        subjects=screened, summary=_summary(screened, tallies.groups_of(people, by), rules),
+        subjects=screened, summary=_summary(screened, groups, rules),
         days=days[["subject_id", "day", "screen", "criteria", "note"]], rules=rules,
         excluded=results.excluded_rows(others, "labs", "not a subject of this analysis"),
         population=derive.population(people),
+        trace=trace.FrameTrace(
+            lay_out=lambda: _sources(days, values, rules), subjects=people, groups=groups
+        ),
     )  # fmt: skip
 
 
@@ -151,14 +158,26 @@ def _screened(values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
 
 def _nearest(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
     """The value nearest to each day of the frame within the window; missing where there is none."""
-    columns = ["value", "unit", "lln", "uln", "baseline", "grade_low"]
-    pairs = frame[["subject_id", "day"]].reset_index(names="place").merge(
-        values[["subject_id", "day", *columns]], on="subject_id", suffixes=("", "_of_value")
-    )  # fmt: skip
-    distance = (pairs["day_of_value"] - pairs["day"]).abs()
-    pairs = pairs.assign(distance=distance)[(distance <= rules.within_days) & (pairs["day_of_value"] > 0)]
-    chosen = pairs.sort_values(["place", "distance", "day_of_value"], kind="stable").drop_duplicates("place")
-    return chosen.set_index("place")[columns].reindex(range(len(frame)))
+    columns = ["row", "test", "value", "unit", "lln", "uln", "baseline", "grade", "grade_low"]
+    values = values[values["day"] > 0]
+    ids = pd.Index(frame["subject_id"].unique())
+    who, of = ids.get_indexer(frame["subject_id"]), ids.get_indexer(values["subject_id"])
+    day, found = frame["day"].to_numpy(dtype=float), values["day"].to_numpy(dtype=float)
+    width = 1 + np.ptp(np.r_[0.0, day, found])
+    order = np.lexsort((found, of))  # stable: of several values on a day the first row is the first
+    known, wanted = (of * width + found)[order], who * width + day
+    after = np.searchsorted(known, wanted, side="right")
+    before = np.searchsorted(known, known[after - 1], side="left") if len(known) else after
+    gaps = [np.full(len(frame), np.inf), np.full(len(frame), np.inf)]
+    for gap, place, there in zip(gaps, (before, after), (after > 0, after < len(known)), strict=True):
+        record = order[place[there]]
+        mine = of[record] == who[there]
+        gap[there] = np.where(mine, np.abs(found[record] - day[there]), np.inf)
+    nearest = np.where(gaps[0] <= gaps[1], before, after)  # equally near: the earlier
+    inside = np.minimum(*gaps) <= rules.within_days
+    chosen = np.full(len(frame), len(values))
+    chosen[inside] = order[nearest[inside]]
+    return values[columns].reset_index(drop=True).reindex(chosen)
 
 
 def _new_grade_4(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> np.ndarray:
@@ -171,6 +190,22 @@ def _new_grade_4(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) 
         new = (grade == 4) & ~frame["subject_id"].isin(before).to_numpy()
         flags.append(np.where(np.isnan(grade), np.nan, new.astype(float)))
     return np.fmax(*flags)
+
+
+def _sources(days: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
+    """The ferritin of each screened day and the nearest other values; `screen` is 1, 0 or missing."""
+    frame = days.reset_index(drop=True)
+    said = {"screen": trace.grade_words(frame["screen"]), "screened_day": trace.grade_words(frame["day"])}
+    of_day = pd.DataFrame(said, dtype=object)
+    used = [values.set_index("row").loc[frame["row"]].reset_index()]
+    used += [_nearest(frame, values[values["test"] == test], rules) for test in OTHERS]
+    blocks = []
+    for block in used:
+        block = block.reset_index(drop=True).assign(subject_id=frame["subject_id"], **of_day)
+        block["day"] = values.set_index("row")["day"].reindex(block["row"]).to_numpy()
+        blocks.append(block[block["row"].notna()])
+    rows = pd.concat(blocks, ignore_index=True).astype({"row": "int64"})
+    return trace.day_rows(rows, "labs", "test", "screen", "screened_day", "test")
 
 
 def _by_subject(days: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
@@ -192,9 +227,9 @@ def _by_subject(days: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
 def _summary(screened: pd.DataFrame, groups: tallies.Groups, rules: ScreenRules) -> pd.DataFrame:
     """Screen-positive subjects among those screened, by group."""
     screen = screened["screen"].to_numpy(dtype=float)
-    summary = pd.DataFrame({"group": groups.labels})
+    summary: tallies.Columns = {"group": np.array(groups.labels, dtype=object)}
     summary["n"] = (groups.members & ~np.isnan(screen)).sum(axis=1)
     summary["n_positive"] = (groups.members & (screen == 1)).sum(axis=1)
     tallies.add_proportion(summary, "n_positive", "n", rules, tallies.RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody screened", "")
-    return summary
+    return pd.DataFrame(summary)

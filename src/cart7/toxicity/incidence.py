@@ -6,13 +6,13 @@ estimate itself (`stats.competing_risks`).
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cart7 import derive
+from cart7 import derive, results
 from cart7.stats import competing_risks, proportions
 from cart7.toxicity import emergence, trace
 from cart7.toxicity.emergence import Table
@@ -127,31 +127,35 @@ def cumulative_incidence(
         for label, member in zip(groups.labels, groups.members, strict=True):
             used = member & ~np.isnan(time)
             curve = _curve(time[used], cause[used], rules)
-            curves.append(curve.assign(term=term, group=label))
-            rows = _at_landmarks(curve, time[used], cause[used], rules).assign(term=term, group=label)
-            summaries.append(_left_open(rows, open_lines.get(term, "")))
-    summary = pd.concat(summaries, ignore_index=True).assign(conf_level=rules.conf_level)
-    order = [
-        "term",
-        "day",
-        "group",
-        "n",
-        "n_risk",
-        "n_event",
-        "n_death",
-        *RATE,
-        "conf_level",
-        "method",
-        "note",
-    ]
-    keys = pd.DataFrame({"term": list(picked)}, dtype=object)
+            curves.append({"term": term, "group": label} | curve)
+            rows = {"term": term, "group": label} | _at_landmarks(curve, time[used], cause[used], rules)
+            summaries.append(rows | {"not_collected": open_lines.get(term, "")})
     return EventIncidenceResult(
-        subjects=pd.concat(persons, ignore_index=True), summary=summary[order],
-        curve=pd.concat(curves, ignore_index=True), excluded=found.excluded, rules=rules,
+        subjects=_stacked(persons), summary=_summary(_stacked(summaries), rules),
+        curve=_stacked(curves)[list(CURVE)], excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
-        trace=trace.Trace(found=found, groups=groups, keys=keys,
+        trace=trace.Trace(found=found, groups=groups, keys=pd.DataFrame({"term": list(picked)}, dtype=object),
                           assign=lambda: trace.stacked(list(picked.values()))),
     )  # fmt: skip
+
+
+CURVE = ("cause", "time", "n_risk", *RATE, "term", "group")
+SUMMARY = ("term", "day", "group", "n", "n_risk", "n_event", "n_death", *RATE, "conf_level", "method", "note")
+
+
+def _stacked(blocks: list[dict[str, Any]]) -> pd.DataFrame:
+    """Blocks of columns below each other; one word stands for every row of its block."""
+    lengths = [
+        max(len(cells) for cells in block.values() if isinstance(cells, np.ndarray)) for block in blocks
+    ]
+    columns: dict[str, Any] = {}
+    for name in blocks[0]:
+        if isinstance(blocks[0][name], np.ndarray):
+            columns[name] = np.concatenate([block[name] for block in blocks])
+        else:
+            words = np.array([block[name] for block in blocks], dtype=object)
+            columns[name] = pd.Series(np.repeat(words, lengths), dtype=object)
+    return pd.DataFrame(columns)
 
 
 def _records_of(found: emergence.Records, terms: tuple[str, ...], rules: SafetyRules) -> dict[str, Flags]:
@@ -191,64 +195,70 @@ def _timed(found: emergence.Records, record: Flags) -> tuple[Floats, Ints, npt.N
 
 def _subject_rows(
     found: emergence.Records, term: str, time: Floats, cause: Ints, note: npt.NDArray[np.object_]
-) -> pd.DataFrame:
+) -> dict[str, Any]:
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
     known = np.where(np.isnan(time), np.nan, cause.astype(float))
-    return pd.DataFrame({"subject_id": ids, "term": term, "time": time, "cause": known, "note": note})
+    return {"subject_id": ids, "term": term, "time": time, "cause": known, "note": note}
 
 
-def _curve(time: Floats, cause: Ints, rules: SafetyRules) -> pd.DataFrame:
-    """Steps of both causes; empty where nobody is at risk."""
-    columns = ["cause", "time", "n_risk", *RATE]
+def _curve(time: Floats, cause: Ints, rules: SafetyRules) -> dict[str, Floats]:
+    """Steps of both causes, those of the event first; empty where nobody is at risk."""
+    columns = ("cause", "time", "n_risk", *RATE)
     if not time.size:
-        return pd.DataFrame(columns=columns, dtype=float)
+        return {name: np.zeros(0) for name in columns}
     steps = competing_risks.cumulative_incidence(time, cause, causes=(EVENT, DEATH))
-    blocks = []
-    for number, of in enumerate(steps.causes):
-        estimate = steps.estimate[number]
-        low, high = competing_risks.limits(estimate, steps.variance[number], conf_level=rules.conf_level)
-        values = (of, steps.time, steps.n_risk, estimate, low, high)
-        blocks.append(pd.DataFrame(dict(zip(columns, values, strict=True))))
-    return pd.concat(blocks, ignore_index=True)
+    low, high = competing_risks.limits(steps.estimate, steps.variance, conf_level=rules.conf_level)
+    times, at_risk = np.tile(steps.time, 2), np.tile(steps.n_risk, 2)
+    of = np.repeat(np.array(steps.causes), len(steps.time))
+    values = (of, times, at_risk, steps.estimate.ravel(), low.ravel(), high.ravel())
+    return dict(zip(columns, values, strict=True))
 
 
-def _at_landmarks(curve: pd.DataFrame, time: Floats, cause: Ints, rules: SafetyRules) -> pd.DataFrame:
+def _at_landmarks(
+    curve: dict[str, Floats], time: Floats, cause: Ints, rules: SafetyRules
+) -> dict[str, npt.NDArray[Any]]:
     """Incidence by each landmark day; missing after the last observation while somebody is censored."""
-    rows = pd.DataFrame({"day": list(rules.landmark_days)})
-    day = rows["day"].to_numpy(dtype=float)
-    steps = curve[curve["cause"] == EVENT]
-    rows["n"] = time.size
-    rows["n_risk"] = (time[None, :] >= day[:, None]).sum(axis=1)
-    for name, of in (("n_event", EVENT), ("n_death", DEATH)):
-        rows[name] = ((time[None, :] <= day[:, None]) & (cause == of)[None, :]).sum(axis=1)
-    place = np.searchsorted(steps["time"].to_numpy(dtype=float), day, side="right") - 1
+    day = np.array(rules.landmark_days, dtype=float)
+    of_event = curve["cause"] == EVENT
+    by_day = time[None, :] <= day[:, None]
+    place = np.searchsorted(curve["time"][of_event], day, side="right") - 1
     last = time.max() if time.size else -1.0
     beyond = (day > last) & bool((cause[time == last] == 0).any() if time.size else True)
+    rates = {}
     for name in RATE:
-        values = np.append(steps[name].to_numpy(dtype=float), 0.0 if name == "estimate" else np.nan)
-        rows[name] = np.where(beyond, np.nan, values[place])
-    _exact_at_the_ends(rows, (cause == 0) & (time < day[:, None]), rules)
-    rows["note"] = np.select(
-        [np.full(len(day), not time.size), beyond, rows["ci_low"].isna()],
-        ["nobody in this group", "after the last observation of this group", "no limits at 0 or 1"], "",
-    )  # fmt: skip
-    return rows
+        values = np.append(curve[name][of_event], 0.0 if name == "estimate" else np.nan)
+        rates[name] = np.where(beyond, np.nan, values[place])
+    return {
+        "day": np.array(rules.landmark_days), "n": np.full(len(day), time.size),
+        "n_risk": (time[None, :] >= day[:, None]).sum(axis=1),
+        "n_event": (by_day & (cause == EVENT)).sum(axis=1),
+        "n_death": (by_day & (cause == DEATH)).sum(axis=1),
+        **rates, "beyond": beyond, "censored": ((cause == 0) & (time < day[:, None])).any(axis=1),
+    }  # fmt: skip
 
 
-def _exact_at_the_ends(rows: pd.DataFrame, censored: Flags, rules: SafetyRules) -> None:
-    """At 0 and 1, where log(-log) has no limits: exact ones, if nobody was censored before the day."""
-    whole = rows["ci_low"].isna() & rows["estimate"].notna() & ~censored.any(axis=1) & (rows["n"] > 0)
-    low, high = proportions.interval(
-        rows["n_event"], rows["n"], method="clopper-pearson", conf_level=rules.conf_level
+def _summary(rows: pd.DataFrame, rules: SafetyRules) -> pd.DataFrame:
+    """The landmark rows of all terms and groups, with exact limits where they can be had, and notes."""
+    cells = {name: rows[name].to_numpy() for name in rows.columns}
+    n, estimate = cells["n"], cells["estimate"]
+    # At 0 and 1 log(-log) has no limits: exact ones, if nobody was censored before the day.
+    whole = np.isnan(cells["ci_low"]) & ~np.isnan(estimate) & ~cells["censored"] & (n > 0)
+    exact = proportions.interval(cells["n_event"], n, method="clopper-pearson", conf_level=rules.conf_level)
+    low, high = (
+        np.where(whole, limit, cells[name]) for limit, name in zip(exact, ("ci_low", "ci_high"), strict=True)
     )
-    rows["ci_low"] = np.where(whole, low, rows["ci_low"])
-    rows["ci_high"] = np.where(whole, high, rows["ci_high"])
-    rows["method"] = np.where(whole, "Clopper-Pearson, nobody censored by that day", METHOD)
-
-
-def _left_open(rows: pd.DataFrame, column: str) -> pd.DataFrame:
-    """A line whose column was not collected is missing, not zero."""
-    if not column:
-        return rows
-    blank = dict.fromkeys(("n_event", "n_death", *RATE), np.nan)
-    return rows.assign(**blank, note=f"{column} not collected")
+    gone = cells["not_collected"] != ""  # a line whose column was not collected is missing, not zero
+    made = {"n_event": cells["n_event"], "n_death": cells["n_death"], "estimate": estimate, "ci_low": low,
+            "ci_high": high}  # fmt: skip
+    if gone.any():
+        made = {name: np.where(gone, np.nan, values) for name, values in made.items()}
+    made["conf_level"] = np.full(len(rows), rules.conf_level)
+    made["method"] = np.where(whole, np.array("Clopper-Pearson, nobody censored by that day", dtype=object),
+                              METHOD)  # fmt: skip
+    made["note"] = results.first_reason(
+        (gone, cells["not_collected"] + " not collected"), (n == 0, "nobody in this group"),
+        (cells["beyond"], "after the last observation of this group"),
+        (np.isnan(low), "no limits at 0 or 1"),
+    )  # fmt: skip
+    words = {name: pd.Series(made.pop(name), dtype=object) for name in ("method", "note")}
+    return rows.assign(**made, **words)[list(SUMMARY)]

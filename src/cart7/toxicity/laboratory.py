@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from cart7 import derive, records, results
 from cart7.errors import DataError, Problem
 from cart7.grading import ctcae
-from cart7.toxicity import tallies
+from cart7.toxicity import emergence, tallies
 from cart7.toxicity.emergence import Table
-from cart7.toxicity.trace import ROW_COLUMNS, FrameTrace
+from cart7.toxicity.remembered import remembered
+from cart7.toxicity.trace import FrameTrace, day_rows
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -161,28 +162,40 @@ def lab_grades(labs: Table, subjects: Table, *, version: str = "5.0") -> pd.Data
     >>> lab_grades(labs, pd.DataFrame({"subject_id": ["1"]}))[["grade_low", "grade"]].values.tolist()
     [[0.0, 0.0], [3.0, -3.0]]
     """
+    graded = graded_labs(labs, emergence.people(subjects), _known_version(version))
+    frame = graded.drop(columns="row").copy()
+    return frame.set_axis(labs.index) if isinstance(labs, pd.DataFrame) else frame
+
+
+def _known_version(version: str) -> str:
     if version not in ctcae.VERSIONS:
         raise ValueError(f"version must be one of {', '.join(ctcae.VERSIONS)}, got {version!r}")
-    table = _samples(labs, derive.subject_table(subjects))
+    return version
+
+
+@remembered
+def graded_labs(labs: Table, people: pd.DataFrame, version: str) -> pd.DataFrame:
+    """Every laboratory value as `lab_grades` gives it, with its `row`; nobody changes this frame."""
+    table = _samples(labs, people)
     given = [name for name in table.columns if name not in _ADDED]
-    table["scale"] = _scale(table, [test for test in table["test"].unique() if test in ctcae.TESTS])
+    test = table["test"].to_numpy(dtype=object)
+    code, tests = pd.factorize(test)
+    table["scale"] = _scale(table, [name for name in tests if name in ctcae.TESTS])
     _add_baseline(table)
     low, high = np.full(len(table), np.nan), np.full(len(table), np.nan)
     note = np.full(len(table), "", dtype=object)
-    for test in table["test"].unique():
-        rows = np.flatnonzero((table["test"] == test).to_numpy())
-        if test not in ctcae.TESTS:
-            note[rows] = f"CTCAE has no grade for {test}"
+    for number, name in enumerate(tests):
+        rows = np.flatnonzero(code == number)
+        if name not in ctcae.TESTS:
+            note[rows] = f"CTCAE has no grade for {name}"
             continue
-        for name, grade in zip(ctcae.TESTS[test], (low, high), strict=True):
-            if name:
-                grade[rows], words = _graded(table.iloc[rows], name, version)
+        mine = table[list(_GRADED_BY)].iloc[rows]
+        for term, grade in zip(ctcae.TESTS[name], (low, high), strict=True):
+            if term:
+                grade[rows], words = _graded(mine, term, version)
                 note[rows] = [old or new for old, new in zip(note[rows], words, strict=True)]
-    table["grade_low"], table["grade_high"] = low, high
-    table["grade"] = _worse(table["test"], low, high)
-    table["note"] = note
-    frame = table[[*given, "is_baseline", "baseline", "grade_low", "grade_high", "grade", "note"]]
-    return frame.set_axis(labs.index) if isinstance(labs, pd.DataFrame) else frame
+    made = {"grade_low": low, "grade_high": high, "grade": _worse(table["test"], low, high), "note": note}
+    return table[["row", *given, "is_baseline", "baseline"]].assign(**made)
 
 
 def lab_shift(
@@ -218,9 +231,8 @@ def lab_shift(
     >>> shift[["test", "direction", "baseline_grade", "worst_grade", "n"]].values.tolist()
     [['PLT', 'L', '0', '3', 1]]
     """
-    people = derive.subject_table(subjects)
-    graded = lab_grades(labs, subjects, version=version)
-    graded = graded.assign(row=np.arange(1, len(graded) + 1))
+    people = emergence.people(subjects)
+    graded = graded_labs(labs, people, _known_version(version))
     mine, others = derive.known_subjects(graded, people)
     ungraded = ~mine["test"].isin(list(ctcae.TESTS))
     excluded = [
@@ -232,7 +244,9 @@ def lab_shift(
     return LabShiftResult(
         subjects=shifts, summary=_shift_summary(shifts, people, groups), version=version,
         excluded=results.concat(excluded, results.EXCLUDED_COLUMNS), population=derive.population(people),
-        trace=FrameTrace(sources=_shift_sources(mine[~ungraded], shifts), subjects=people, groups=groups),
+        trace=FrameTrace(
+            lay_out=lambda: _shift_sources(mine[~ungraded], shifts), subjects=people, groups=groups
+        ),
     )  # fmt: skip
 
 
@@ -282,7 +296,7 @@ def cytopenia(
     ([1.0, 0.0], [[2, 1]])
     """
     rules = LandmarkRules(day=day, window=window, thresholds=tuple(dict(thresholds).items()))
-    people = None if subjects is None else derive.subject_table(subjects)
+    people = None if subjects is None else emergence.people(subjects)
     table = _samples(labs, people)
     everybody = pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object)
     tests = dict(rules.thresholds)
@@ -291,15 +305,17 @@ def cytopenia(
     whom = everybody if people is None else people
     landmark = _landmark(table, whom, rules, everyone=people is not None)
     others = derive.known_subjects(table, whom)[1]
-    summary = _cytopenia_summary(landmark, whom, tallies.groups_of(whom, by), rules)
+    groups = tallies.groups_of(whom, by)
     return CytopeniaResult(
-        subjects=landmark, summary=summary, rules=rules, landmark=day,
+        subjects=landmark.drop(columns="row"), summary=_cytopenia_summary(landmark, whom, groups, rules),
+        rules=rules, landmark=day, population=derive.population(whom),
         excluded=results.excluded_rows(others, "labs", "not a subject of this analysis"),
-        population=derive.population(whom),
+        trace=FrameTrace(lay_out=lambda: _landmark_sources(landmark), subjects=whom, groups=groups),
     )  # fmt: skip
 
 
 _ADDED = ("row", "scale", "is_baseline", "baseline", "baseline_lln", "baseline_uln")
+_GRADED_BY = ("value", "lln", "uln", "scale", "day", "baseline", "baseline_lln", "baseline_uln")
 
 
 def _samples(labs: Table, subjects: pd.DataFrame | None) -> pd.DataFrame:
@@ -310,13 +326,16 @@ def _samples(labs: Table, subjects: pd.DataFrame | None) -> pd.DataFrame:
 
 def _scale(table: pd.DataFrame, tests: list[str]) -> Floats:
     """Factor of each row's unit to that of the cuts; every unknown unit of a value in one error."""
-    scale = np.full(len(table), np.nan)
     kinds = {test: ctcae.TERMS["5.0"][low or high].kind for test, (low, high) in ctcae.TESTS.items()}
-    for test in tests:
-        here = (table["test"] == test).to_numpy()
-        units = table.loc[here, "unit"]
-        factors = {unit: ctcae.factor(kinds[test], unit) for unit in units.unique()}
-        scale[here] = units.map(factors).astype(float)
+    test_code, test_names = pd.factorize(table["test"].to_numpy(dtype=object))
+    unit_code, units = pd.factorize(table["unit"].to_numpy(dtype=object), use_na_sentinel=False)
+    pair_code, pairs = pd.factorize(test_code * len(units) + unit_code)  # each test in each unit once
+    wanted = set(tests)
+    factors = [
+        ctcae.factor(kinds[test], units[pair % len(units)]) if test in wanted else np.nan
+        for pair, test in zip(pairs, test_names[pairs // max(len(units), 1)], strict=True)
+    ]
+    scale: Floats = np.append(np.array(factors, dtype=float), np.nan)[pair_code]
     wrong = table[np.isnan(scale) & table["value"].notna().to_numpy() & table["test"].isin(tests).to_numpy()]
     problems = [
         Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNKNOWN-UNIT",
@@ -420,10 +439,8 @@ def _shift_sources(graded: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
         later = (rows["day"] > 0).to_numpy()
         kept = (rows["is_baseline"] == 1) | (later & ((rows[column] == worst) | worst.isna()))
         blocks.append(rows[kept].assign(grade=rows[column]))
-    sources = pd.concat(blocks, ignore_index=True)
-    sources = sources.assign(table="labs", term=sources["test"], start_day=sources["day"],
-                             end_day=sources["day"], start=pd.NaT)  # fmt: skip
-    return sources[[*ROW_COLUMNS, "test", "direction", "baseline_grade", "worst_grade"]]
+    keys = ("test", "direction", "baseline_grade", "worst_grade")
+    return day_rows(pd.concat(blocks, ignore_index=True), "labs", "test", *keys)
 
 
 def _shift_summary(shifts: pd.DataFrame, people: pd.DataFrame, groups: tallies.Groups) -> pd.DataFrame:
@@ -437,9 +454,9 @@ def _shift_summary(shifts: pd.DataFrame, people: pd.DataFrame, groups: tallies.G
     number = pd.MultiIndex.from_frame(seen).get_indexer(pd.MultiIndex.from_frame(shifts[keys]))
     counts = [np.bincount(number[member[who]], minlength=len(seen)) for member in groups.members]
     summary = groups.unfold(seen)
-    summary["n"] = np.stack(counts, axis=1).ravel()
-    summary["note"] = ""
-    return summary[["test", "direction", "group", "baseline_grade", "worst_grade", "n", "note"]]
+    summary |= {"n": np.stack(counts, axis=1).ravel(), "note": np.full(len(summary["n"]), "", dtype=object)}
+    names = ("test", "direction", "group", "baseline_grade", "worst_grade", "n", "note")
+    return pd.DataFrame({name: summary[name] for name in names})
 
 
 def _landmark(
@@ -460,13 +477,22 @@ def _landmark(
     if not everyone:
         had = set(zip(table["subject_id"], table["test"], strict=True))
         rows = rows.loc[[pair in had for pair in zip(rows["subject_id"], rows["test"], strict=True)]]
-    found = rows.merge(ranked[["subject_id", "test", "day", "value"]], on=["subject_id", "test"], how="left")
+    found = rows.merge(
+        ranked[["subject_id", "test", "day", "value", "row"]], on=["subject_id", "test"], how="left"
+    )
     bound = found["test"].map(bounds).astype(float)
     below = found["value"].astype(float) < bound * (1 - ctcae.TOLERANCE)
     found["grade_ge3"] = below.astype(float).where(found["value"].notna())
     first, last = rules.day - rules.window, rules.day + rules.window
     found["note"] = np.where(found["value"].isna(), f"no value on days {first:g} to {last:g}", "")
     return found
+
+
+def _landmark_sources(landmark: pd.DataFrame) -> pd.DataFrame:
+    """The value that stands for each subject and test; `grade_ge3` is 1 or 0."""
+    used = landmark[landmark["value"].notna()]
+    flagged = used.assign(row=used["row"].astype("int64"), grade_ge3=used["grade_ge3"].astype("int64"))
+    return day_rows(flagged, "labs", "test", "test", "grade_ge3")
 
 
 def _cytopenia_summary(
@@ -478,8 +504,8 @@ def _cytopenia_summary(
     summary = groups.unfold(pd.DataFrame({"test": np.array(tests, dtype=object)}))
     flag, test_of = landmark["grade_ge3"].to_numpy(dtype=float), landmark["test"].to_numpy()
     inside = [(test_of == test) & member[who] for test in tests for member in groups.members]
-    summary["n"] = [int((rows & ~np.isnan(flag)).sum()) for rows in inside]
-    summary["n_event"] = [int((rows & (flag == 1)).sum()) for rows in inside]
+    summary["n"] = np.array([int((rows & ~np.isnan(flag)).sum()) for rows in inside])
+    summary["n_event"] = np.array([int((rows & (flag == 1)).sum()) for rows in inside])
     tallies.add_proportion(summary, "n_event", "n", rules, tallies.RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody with a value in the window", "")
-    return summary
+    return pd.DataFrame(summary)

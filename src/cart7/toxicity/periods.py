@@ -17,7 +17,7 @@ from cart7.toxicity import emergence, trace
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.lines import OF_LINES, lines_not_collected, overview_lines
 from cart7.toxicity.rules import SafetyRules
-from cart7.toxicity.tallies import EVENT, RATE, SafetyResult, add_proportion, add_rate, groups_of
+from cart7.toxicity.tallies import EVENT, RATE, Columns, SafetyResult, add_proportion, add_rate, groups_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -106,7 +106,7 @@ def by_period(
         words=OF_LINES,
     )  # fmt: skip
     people = found.course.subjects
-    hsct = derive.first_event_days(events, people)["HSCT"].to_numpy(dtype=float)
+    hsct = found.course.first["HSCT"].to_numpy(dtype=float)
     names = _names(rules.periods)
     start = found.table["start_day"].to_numpy(dtype=float)
     period = _period_of(start, hsct[found.who], rules.periods)
@@ -173,17 +173,19 @@ def _present(found: emergence.Records, period: Ints, at_risk: npt.NDArray[np.boo
     return there
 
 
-def _with_rates(summary: pd.DataFrame, found: emergence.Records, rules: SafetyRules) -> pd.DataFrame:
+def _with_rates(columns: Columns, found: emergence.Records, rules: SafetyRules) -> pd.DataFrame:
     """The summary with proportions, rates and notes."""
-    add_proportion(summary, "n_subjects", "n", rules, RATE)
-    add_rate(summary, "n_events", "person_years", rules, EVENT)
+    add_proportion(columns, "n_subjects", "n", rules, RATE)
+    add_rate(columns, "n_events", "person_years", rules, EVENT)
     for name in ("conf_level", "method"):
-        summary[name] = summary.pop(name)
-    summary["note"] = np.select(
-        [summary["n"] == 0, summary["person_years"].isna(), summary["person_years"] == 0],
+        columns[name] = columns.pop(name)
+    years = columns["person_years"]
+    columns["note"] = np.select(
+        [columns["n"] == 0, np.isnan(years), years == 0],
         ["nobody at risk in this period", "end of follow-up unknown for a subject of this group",
          "no time at risk in this period"], "",
     )  # fmt: skip
+    summary = pd.DataFrame(columns)
     for line, column in lines_not_collected(found.collected).items():
         here = summary["row"] == line
         summary.loc[here, ["n_subjects", "n_events", *RATE, *EVENT]] = np.nan

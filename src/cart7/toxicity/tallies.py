@@ -18,6 +18,8 @@ from cart7.results import EndpointResult
 from cart7.stats import proportions, rates
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
+Columns: TypeAlias = dict[str, npt.NDArray[Any]]
+"""A table on its way: a frame is made of it once all columns are there, which is several times as fast."""
 
 UNCODED = "UNCODED"
 RATE = ("estimate", "ci_low", "ci_high")
@@ -139,13 +141,12 @@ class Groups:
     labels: list[str]
     members: Flags  # groups by subjects
 
-    def unfold(self, rows: pd.DataFrame, **columns: npt.NDArray[Any]) -> pd.DataFrame:
+    def unfold(self, rows: pd.DataFrame, **columns: npt.NDArray[Any]) -> Columns:
         """Each row of a table once per group, with `group`, `n` and the columns (rows by groups)."""
-        each = rows.iloc[np.repeat(np.arange(len(rows)), len(self.labels))].reset_index(drop=True)
+        each = {str(name): np.repeat(rows[name].to_numpy(), len(self.labels)) for name in rows.columns}
         group = np.tile(np.array(self.labels, dtype=object), len(rows))
         n = np.tile(self.members.sum(axis=1), len(rows))
-        cells = {name: values.ravel() for name, values in columns.items()}
-        return pd.DataFrame({**each, "group": group, "n": n, **cells})
+        return {**each, "group": group, "n": n, **{name: cells.ravel() for name, cells in columns.items()}}
 
 
 def groups_of(subjects: pd.DataFrame, by: str | None) -> Groups:
@@ -174,26 +175,23 @@ def known_method(value: str) -> str:
 
 
 def add_proportion(
-    summary: pd.DataFrame, x: str, n: str, rules: IntervalRules, names: tuple[str, str, str]
+    summary: Columns, x: str, n: str, rules: IntervalRules, names: tuple[str, str, str]
 ) -> None:
     """Append x / n as a fraction with its interval, and how it was made."""
-    events, total = summary[x].to_numpy(dtype=float), summary[n].to_numpy(dtype=float)
+    events, total = summary[x].astype(float), summary[n].astype(float)
     summary[names[0]] = np.divide(events, total, out=np.full(len(total), np.nan), where=total > 0)
     summary[names[1]], summary[names[2]] = proportions.interval(
         events, total, method=rules.ci_method, conf_level=rules.conf_level
     )
     for name in ("conf_level", "method"):
-        if name in summary.columns:
-            summary[name] = summary.pop(name)
-    summary["conf_level"] = rules.conf_level
-    summary["method"] = rules.ci_method
+        summary.pop(name, None)  # how they were made stands behind all of them
+    summary["conf_level"] = np.full(len(total), rules.conf_level)
+    summary["method"] = np.full(len(total), rules.ci_method, dtype=object)
 
 
-def add_rate(
-    summary: pd.DataFrame, x: str, years: str, rules: IntervalRules, names: tuple[str, str, str]
-) -> None:
+def add_rate(summary: Columns, x: str, years: str, rules: IntervalRules, names: tuple[str, str, str]) -> None:
     """Append the rate per 100 person-years with its exact Poisson interval."""
-    events, time = summary[x].to_numpy(dtype=float), summary[years].to_numpy(dtype=float)
+    events, time = summary[x].astype(float), summary[years].astype(float)
     low, high = rates.interval(events, time, conf_level=rules.conf_level)
     rate = np.divide(events, time, out=np.full(len(time), np.nan), where=time > 0)
     for name, value in zip(names, (rate, low, high), strict=True):

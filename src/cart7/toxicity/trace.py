@@ -7,6 +7,7 @@ here: the counts (`safety`), problems of the files (`checks`).
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -130,11 +131,16 @@ def stacked(flags: list[Flags]) -> Assignment:
 
 @dataclass(frozen=True, kw_only=True)
 class FrameTrace:
-    """Source rows laid out beside the columns that name their cell; `member` says who is in which group."""
+    """Source rows beside the columns that name their cell, laid out when they are first asked for."""
 
-    sources: pd.DataFrame
+    lay_out: Callable[[], pd.DataFrame]
     subjects: pd.DataFrame
     groups: Groups
+
+    @cached_property
+    def sources(self) -> pd.DataFrame:
+        """Every source row in the columns `ROW_COLUMNS`, and those that name its cell."""
+        return self.lay_out()
 
     def rows(self, *, group: str = derive.ALL, **key: object) -> pd.DataFrame:
         """Source rows of a cell; see `SafetyResult.rows`."""
@@ -152,6 +158,23 @@ class FrameTrace:
     def queries(self) -> pd.DataFrame:
         """None: problems of these tables are refused before they are counted."""
         return query_frame([])
+
+
+def grade_words(numbers: Any) -> npt.NDArray[np.object_]:
+    """Numbers as a cell is named by them: 3.0 is `3`, none is `missing`."""
+    words = [f"{number:g}" if number == number else "missing" for number in np.asarray(numbers, dtype=float)]
+    return np.array(words, dtype=object)
+
+
+def day_rows(values: pd.DataFrame, table: str, term: str, *keys: str) -> pd.DataFrame:
+    """Rows of one day each (`row`, `subject_id`, `day`) as source rows, beside the columns naming their cell.
+
+    `term` is the column that holds their term; a column `grade` is kept.
+    """
+    grade = values["grade"].to_numpy(dtype=float) if "grade" in values.columns else np.nan
+    sources = values.assign(table=table, term=values[term], grade=grade, start_day=values["day"],
+                            end_day=values["day"], start=pd.NaT)  # fmt: skip
+    return sources[[*ROW_COLUMNS, *keys]]
 
 
 # ------------------------------------------------------------------------------------------ queries

@@ -1,0 +1,94 @@
+"""Readings of small tables are kept for the next table, and never serve for another table."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import cart7
+from cart7 import safety
+from cart7.toxicity import remembered as room
+
+
+@pytest.fixture
+def counted():
+    calls = []
+
+    @room.remembered
+    def total(frame, word="", *, extra=None):
+        calls.append(word)
+        return frame["a"].sum()
+
+    return total, calls
+
+
+def frame(**more):
+    return pd.DataFrame({"a": [1.0, np.nan], "b": ["x", None], **more})
+
+
+def test_equal_frames_are_read_once(counted):
+    total, calls = counted
+    assert total(frame()) == total(frame()) == 1.0
+    assert len(calls) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        frame(c=1),
+        frame().rename(columns={"b": "B"}),
+        frame().rename_axis("row"),
+        frame().set_axis([1, 2]),
+        frame().astype({"a": object}),
+        frame().assign(b=["x", np.nan]),
+        frame().iloc[::-1],
+        frame().assign(a=[1.0, 2.0]),
+        frame().assign(b=[True, None]),
+    ],
+)
+def test_a_frame_that_differs_in_anything_is_read_again(counted, other):
+    total, calls = counted
+    total(frame())
+    total(other)
+    assert len(calls) == 2
+
+
+def test_a_frame_that_was_changed_in_place_is_read_again(counted):
+    total, calls = counted
+    given = frame()
+    assert total(given) == 1.0
+    given.loc[1, "a"] = 5.0
+    assert total(given) == 6.0
+    assert len(calls) == 2
+
+
+def test_true_is_not_1_in_a_column_of_words(counted):
+    total, calls = counted
+    for flag in (1, True, "1", 1.0):
+        total(frame().assign(b=pd.Series([flag, None], dtype=object)))
+    assert len(calls) == 4
+
+
+def test_another_argument_is_another_reading_and_1_is_not_true(counted):
+    total, calls = counted
+    for more in ({"word": "x"}, {"extra": 1}, {"extra": True}, {"extra": 1.0}, {"extra": (1,)}):
+        total(frame(), **more)
+    assert len(calls) == 5
+
+
+def test_large_frames_and_records_are_not_kept(counted):
+    total, calls = counted
+    large = pd.DataFrame({"a": np.zeros(room.MOST_CELLS + 1)})
+    total(large)
+    total(large)
+    assert len(calls) == 2
+
+
+def test_a_result_may_be_changed_without_changing_the_next_one():
+    study = cart7.example_study()
+    tables = (study.labs, study.subjects)
+    first = safety.lab_grades(*tables)
+    first["grade"] = 9
+    assert (safety.lab_grades(*tables)["grade"] != 9).any()
+    events = safety.treatment_emergent(study.adverse_events, study.subjects)
+    events["treatment_emergent"] = False
+    assert safety.treatment_emergent(study.adverse_events, study.subjects)["treatment_emergent"].any()
