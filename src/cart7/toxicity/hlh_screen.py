@@ -5,7 +5,7 @@ and any diagnosis.
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -139,21 +139,23 @@ def _screened(values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
     ferritin = values[(values["test"] == "FERRITIN") & (values["day"] > 0)]
     days = ferritin.sort_values(["subject_id", "day", "value"], kind="stable")
     days = days.drop_duplicates(["subject_id", "day"], keep="last")
-    frame = days[["row", "subject_id", "day"]].reset_index(drop=True)
-    frame = frame.assign(
-        ferritin=days["value"].to_numpy(), ferritin_uln=days["uln"].to_numpy(dtype=float),
-        ferritin_at_infusion=days["baseline"].to_numpy(dtype=float),
+    frame = pd.DataFrame(
+        {"row": days["row"].to_numpy(), "subject_id": days["subject_id"].to_numpy(dtype=object),
+         "day": days["day"].to_numpy(), "ferritin": days["value"].to_numpy(),
+         "ferritin_uln": days["uln"].to_numpy(dtype=float),
+         "ferritin_at_infusion": days["baseline"].to_numpy(dtype=float)}
     )  # fmt: skip
+    found: dict[str, Any] = {}
     for test, word in (("ALT", "alt"), ("AST", "ast")):
         near = _nearest(frame, values[values["test"] == test], rules)
         for name, column in ((word, "value"), (f"{word}_uln", "uln"), (f"{word}_baseline", "baseline")):
-            frame[name] = near[column].to_numpy(dtype=float)
+            found[name] = near[column].to_numpy(dtype=float)
     fibrinogen = _nearest(frame, values[values["test"] == "FIBRINO"], rules)
     scale = np.where(fibrinogen["unit"].astype(str).str.lower().str.strip() == "mg/dl", 0.01, 1.0)
-    frame["fibrinogen"] = fibrinogen["value"].to_numpy(dtype=float) * scale
-    frame["fibrinogen_lln"] = fibrinogen["lln"].to_numpy(dtype=float) * scale
-    frame["cytopenia_grade4"] = _new_grade_4(frame, values, rules)
-    return grading.iec_hs(frame)
+    found["fibrinogen"] = fibrinogen["value"].to_numpy(dtype=float) * scale
+    found["fibrinogen_lln"] = fibrinogen["lln"].to_numpy(dtype=float) * scale
+    found["cytopenia_grade4"] = _new_grade_4(frame, values, rules)
+    return grading.iec_hs(pd.concat([frame, pd.DataFrame(found, index=frame.index)], axis=1))
 
 
 def _nearest(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
@@ -211,17 +213,21 @@ def _sources(days: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> pd
 def _by_subject(days: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     """One row per subject: whether and first when the screen was positive."""
     ids = people["subject_id"]
-    known = days[days["screen"].notna()]
-    first = days[days["screen"] == 1].drop_duplicates("subject_id").set_index("subject_id")
-    n_days = known.groupby("subject_id").size()
-    frame = pd.DataFrame({"subject_id": ids, "screen": np.nan})
-    frame["screen"] = ids.map(known.groupby("subject_id")["screen"].max()).astype(float)
-    frame["first_day"] = ids.map(first["day"]).astype(float)
-    frame["n_days"] = ids.map(n_days).fillna(0).astype("int64")
-    frame["peak_ferritin"] = ids.map(days.groupby("subject_id")["ferritin"].max()).astype(float)
-    frame["criteria"] = ids.map(first["criteria"]).astype(object).where(ids.isin(first.index), "")
-    frame["note"] = np.where(frame["screen"].isna(), "no ferritin after the infusion that can be judged", "")
-    return frame
+    who = pd.Index(ids).get_indexer(days["subject_id"])
+    day, screen = days["day"].to_numpy(dtype=float), days["screen"].to_numpy(dtype=float)
+    known, positive = ~np.isnan(screen), np.flatnonzero(screen == 1)[::-1]
+    worst, peak, first = (np.full(len(ids), np.nan) for _ in range(3))
+    np.fmax.at(worst, who, screen)
+    np.fmax.at(peak, who, days["ferritin"].to_numpy(dtype=float))
+    first[who[positive]] = day[positive]  # days stand in order: the first is written last
+    criteria = np.full(len(ids), "", dtype=object)
+    criteria[who[positive]] = days["criteria"].to_numpy(dtype=object)[positive]
+    note = np.where(np.isnan(worst), "no ferritin after the infusion that can be judged", "")
+    return pd.DataFrame(
+        {"subject_id": ids, "screen": worst, "first_day": first,
+         "n_days": np.bincount(who[known], minlength=len(ids)), "peak_ferritin": peak,
+         "criteria": pd.Series(criteria, index=ids.index, dtype=object), "note": note}
+    )  # fmt: skip
 
 
 def _summary(screened: pd.DataFrame, groups: tallies.Groups, rules: ScreenRules) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Here: baselines, worst grades, landmark values. Not here: the cuts of CTCAE (`ct
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from cart7.grading import ctcae
 from cart7.toxicity import emergence, tallies
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.remembered import remembered
-from cart7.toxicity.trace import FrameTrace, day_rows
+from cart7.toxicity.trace import FrameTrace, day_rows, grade_words
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 
@@ -399,31 +399,46 @@ def _worse(test: pd.Series, low: Floats, high: Floats) -> Floats:
 
 def _shifts(graded: pd.DataFrame, version: str) -> pd.DataFrame:
     """Baseline grade and worst later grade of each subject, test and direction."""
-    blocks = []
-    for direction, column in (("L", "grade_low"), ("H", "grade_high")):
-        place = 0 if direction == "L" else 1
-        tests = [
-            test for test, names in ctcae.TESTS.items()
-            if ctcae.SYNONYMS[version].get(names[place], names[place]) in ctcae.TERMS[version]
-        ]  # fmt: skip
-        rows = graded[graded["test"].isin(tests)]
-        keys = [rows["subject_id"], rows["test"]]
-        baseline = rows[column].where(rows["is_baseline"] == 1).groupby(keys, sort=False).max()
-        worst = rows[column].where(rows["day"] > 0).groupby(keys, sort=False).max()
-        block = pd.DataFrame({"baseline_grade": baseline, "worst_grade": worst}).reset_index()
-        block.insert(2, "direction", direction)
-        blocks.append(block)
-    shifts = pd.concat(blocks, ignore_index=True)
-    missing = shifts[["baseline_grade", "worst_grade"]].isna().to_numpy()
-    for name in ("baseline_grade", "worst_grade"):
-        grades = shifts[name].to_numpy(dtype=float)
-        shifts[name] = ["missing" if np.isnan(grade) else f"{grade:g}" for grade in grades]
-    words = np.where(missing, ["no graded baseline", "no graded later value"], "")
-    shifts["note"] = ["; ".join(filter(None, row)) for row in words]
-    order = np.lexsort(
-        (shifts["direction"] == "H", shifts["test"].map(_RANK), shifts["subject_id"].astype(str))
+    ids, tests = graded["subject_id"].to_numpy(dtype=object), graded["test"].to_numpy(dtype=object)
+    who, subjects = pd.factorize(ids)
+    which, names = pd.factorize(tests)
+    pair, pairs = pd.factorize(who * len(names) + which)  # each subject and test, as they first appear
+    of_test = names[pairs % max(len(names), 1)]
+    at_baseline, later = (graded["is_baseline"] == 1).to_numpy(), (graded["day"] > 0).to_numpy()
+    blocks: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _SHIFT}
+    for place, (direction, column) in enumerate((("L", "grade_low"), ("H", "grade_high"))):
+        known = {test for test, terms in ctcae.TESTS.items() if _has_term(terms[place], version)}
+        here = np.array([test in known for test in of_test], dtype=bool)
+        grade = graded[column].to_numpy(dtype=float)
+        highest = [_highest(grade, pair, rows, len(pairs))[here] for rows in (at_baseline, later)]
+        cells = (subjects[pairs // max(len(names), 1)][here], of_test[here], *highest)
+        for name, values in zip(("subject_id", "test", "baseline_grade", "worst_grade"), cells, strict=True):
+            blocks[name].append(values)
+        blocks["direction"].append(np.full(int(here.sum()), direction, dtype=object))
+    made = {name: np.concatenate(parts) for name, parts in blocks.items()}
+    no_baseline, no_later = np.isnan(made["baseline_grade"]), np.isnan(made["worst_grade"])
+    made["note"] = tallies.notes(
+        len(no_later), (no_baseline, "no graded baseline"), (no_later, "no graded later value")
     )
-    return shifts.iloc[order].reset_index(drop=True)
+    made |= {name: grade_words(made[name]) for name in ("baseline_grade", "worst_grade")}
+    rank = np.array([_RANK[test] for test in made["test"]], dtype=np.int64)
+    order = np.lexsort((made["direction"] == "H", rank, made["subject_id"].astype(str)))
+    return pd.DataFrame({name: pd.Series(cells[order], dtype=object) for name, cells in made.items()})
+
+
+_SHIFT = ("subject_id", "test", "direction", "baseline_grade", "worst_grade")
+
+
+def _has_term(name: str | None, version: str) -> bool:
+    """Whether a version of CTCAE grades by this term."""
+    return name is not None and ctcae.SYNONYMS[version].get(name, name) in ctcae.TERMS[version]
+
+
+def _highest(grade: Floats, pair: npt.NDArray[np.int64], rows: npt.NDArray[np.bool_], n: int) -> Floats:
+    """Highest known grade of the rows of each pair; NaN where there is none."""
+    highest = np.full(n, np.nan)
+    np.fmax.at(highest, pair[rows], grade[rows])
+    return highest
 
 
 _RANK = {test: number for number, test in enumerate(ctcae.TESTS)}
@@ -446,12 +461,19 @@ def _shift_sources(graded: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
 def _shift_summary(shifts: pd.DataFrame, people: pd.DataFrame, groups: tallies.Groups) -> pd.DataFrame:
     """Subjects of each combination that occurs, in every group."""
     keys = ["test", "direction", "baseline_grade", "worst_grade"]
-    seen = shifts[keys].drop_duplicates()
-    high, test = seen["direction"] == "H", seen["test"].map(_RANK)
-    order = np.lexsort((seen["worst_grade"], seen["baseline_grade"], high, test))
-    seen = seen.iloc[order].reset_index(drop=True)
+    codes = [pd.factorize(shifts[name].to_numpy(dtype=object)) for name in keys]
+    packed = np.zeros(len(shifts), dtype=np.int64)
+    for code, words in codes:
+        packed = packed * max(len(words), 1) + code
+    first, number = np.unique(packed, return_index=True, return_inverse=True)[1:]
+    found = shifts[keys].iloc[first]
+    order = np.lexsort((found["worst_grade"], found["baseline_grade"], found["direction"] == "H",
+                        found["test"].map(_RANK)))  # fmt: skip
+    seen = found.iloc[order]
+    place = np.empty(len(order), dtype=np.int64)
+    place[order] = np.arange(len(order))
+    number = place[number.ravel()]
     who = pd.Index(people["subject_id"]).get_indexer(shifts["subject_id"])
-    number = pd.MultiIndex.from_frame(seen).get_indexer(pd.MultiIndex.from_frame(shifts[keys]))
     counts = [np.bincount(number[member[who]], minlength=len(seen)) for member in groups.members]
     summary = groups.unfold(seen)
     summary |= {"n": np.stack(counts, axis=1).ravel(), "note": np.full(len(summary["n"]), "", dtype=object)}
@@ -464,28 +486,31 @@ def _landmark(
 ) -> pd.DataFrame:
     """The value at the landmark of each subject and test, and whether it is below the bound."""
     bounds = dict(rules.thresholds)
-    whole = np.floor(table["day"])
-    near = table[table["value"].notna() & ((whole - rules.day).abs() <= rules.window)]
-    distance = (np.floor(near["day"]) - rules.day).abs()
-    ranked = near.assign(distance=distance, later=-np.floor(near["day"]))
-    ranked = ranked.sort_values(["distance", "later", "value"], kind="stable").drop_duplicates(
-        ["subject_id", "test"]
-    )
-    rows = pd.MultiIndex.from_product(
-        [whom["subject_id"], list(bounds)], names=["subject_id", "test"]
-    ).to_frame(index=False)
+    names, ids = list(bounds), whom["subject_id"].to_numpy(dtype=object)
+    day, value = table["day"].to_numpy(dtype=float), table["value"].to_numpy(dtype=float)
+    cell = pd.Index(ids).get_indexer(table["subject_id"]) * len(names)
+    cell = np.where(cell < 0, -1, cell + pd.Index(names).get_indexer(table["test"]))
+    whole = np.floor(day)
+    near = np.flatnonzero((cell >= 0) & ~np.isnan(value) & (np.abs(whole - rules.day) <= rules.window))
+    order = np.lexsort((value[near], -whole[near], np.abs(whole[near] - rules.day)))
+    chosen = np.full(len(ids) * len(names), -1)
+    chosen[cell[near[order[::-1]]]] = near[order[::-1]]  # the best of each cell is written last
+    there = np.ones(len(chosen), dtype=bool)
     if not everyone:
-        had = set(zip(table["subject_id"], table["test"], strict=True))
-        rows = rows.loc[[pair in had for pair in zip(rows["subject_id"], rows["test"], strict=True)]]
-    found = rows.merge(
-        ranked[["subject_id", "test", "day", "value", "row"]], on=["subject_id", "test"], how="left"
-    )
-    bound = found["test"].map(bounds).astype(float)
-    below = found["value"].astype(float) < bound * (1 - ctcae.TOLERANCE)
-    found["grade_ge3"] = below.astype(float).where(found["value"].notna())
+        there[:] = np.bincount(cell[cell >= 0], minlength=len(chosen)) > 0
+    used = chosen[there]
+    known = np.append(value, np.nan)[used]
+    bound = np.tile(np.array(list(bounds.values())), len(ids))[there]
     first, last = rules.day - rules.window, rules.day + rules.window
-    found["note"] = np.where(found["value"].isna(), f"no value on days {first:g} to {last:g}", "")
-    return found
+    cells = {
+        "subject_id": pd.Series(np.repeat(ids, len(names))[there], dtype=object),
+        "test": pd.Series(np.tile(np.array(names, dtype=object), len(ids))[there], dtype=object),
+        "day": np.append(day, np.nan)[used], "value": known,
+        "row": np.append(table["row"].to_numpy(dtype=float), np.nan)[used],
+        "grade_ge3": np.where(np.isnan(known), np.nan, (known < bound * (1 - ctcae.TOLERANCE)).astype(float)),
+        "note": np.where(np.isnan(known), f"no value on days {first:g} to {last:g}", ""),
+    }  # fmt: skip
+    return pd.DataFrame(cells)
 
 
 def _landmark_sources(landmark: pd.DataFrame) -> pd.DataFrame:
