@@ -55,10 +55,15 @@ def excluded_frame(rows: Iterable[tuple[str, object, object, str]] = ()) -> pd.D
 
 def excluded_rows(frame: pd.DataFrame, table: str, reason: str | pd.Series) -> pd.DataFrame:
     """The rows of `frame` (with `row` and `subject_id`) as excluded for one reason, or one reason each."""
+    if not len(frame):
+        return _NOTHING.copy()
     reasons = [reason] * len(frame) if isinstance(reason, str) else reason.reindex(frame.index).tolist()
     rows = pd.array(frame["row"].tolist(), dtype="Int64")
     cells = ([table] * len(frame), rows, frame["subject_id"].tolist(), reasons)
     return pd.DataFrame(dict(zip(EXCLUDED_COLUMNS, cells, strict=True)))
+
+
+_NOTHING = excluded_frame()
 
 
 def concat(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:

@@ -221,11 +221,7 @@ def _summary(
     for name, flag in flags.items():
         summary[name] = np.array([int((rows & flag.to_numpy()).sum()) for rows in inside])
     for name in SPANS:
-        values = found[name].to_numpy(dtype=float)
-        known = [values[rows & ~np.isnan(values)] for rows in inside]
-        for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
-            spans = [float(of(group)) if len(group) else np.nan for group in known]
-            summary[f"{name}_{stat}"] = np.array(spans)
+        tallies.add_spans(summary, name, found[name], inside)
     summary["note"] = np.select(
         [summary["n"] == 0, summary["n_recovered"] == 0],
         ["nobody with a value", "nobody recovered from below"],

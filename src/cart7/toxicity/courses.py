@@ -213,13 +213,13 @@ def _treatments(conmeds: Table, people: pd.DataFrame, rules: CourseRules) -> pd.
     table = records.to_frame(conmeds, "conmeds", fill=words)
     for name in ("start", "end"):
         table = derive.with_day(table, people, date=f"{name}_date", day=f"{name}_day")
-    blocks = [
-        table[tallies.among(table["drug"], names) | tallies.among(table["drug_class"], names)]
-        .assign(treatment=name)
-        for name, names in zip(TREATMENTS, (rules.tocilizumab, rules.steroid), strict=True)
-    ]  # fmt: skip
-    found = pd.concat(blocks)
-    return found[found["subject_id"].isin(people["subject_id"]) & found["start_day"].notna()]
+    mine = table["subject_id"].isin(people["subject_id"]) & table["start_day"].notna()
+    is_of = [
+        (tallies.among(table["drug"], names) | tallies.among(table["drug_class"], names)) & mine.to_numpy()
+        for names in (rules.tocilizumab, rules.steroid)
+    ]
+    found = table.iloc[np.concatenate([np.flatnonzero(flags) for flags in is_of])]
+    return found.assign(treatment=np.repeat(np.array(TREATMENTS, dtype=object), np.sum(is_of, axis=1)))
 
 
 def _courses(days: pd.DataFrame, given: pd.DataFrame | None) -> pd.DataFrame:
@@ -299,11 +299,7 @@ def _summary(
         if not collected:
             summary |= {column: np.full(len(inside), np.nan) for column in (f"{name}_n", *names)}
     for name in SPANS:
-        values = courses[name].to_numpy(dtype=float)
-        known = [values[rows & ~np.isnan(values)] for rows in inside]
-        for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
-            spans = [float(of(days)) if len(days) else np.nan for days in known]
-            summary[f"{name}_{stat}"] = np.array(spans)
+        tallies.add_spans(summary, name, courses[name], inside)
     for name in ("conf_level", "method"):
         summary[name] = summary.pop(name)
     nobody = "nobody had " + summary["category"]

@@ -4,7 +4,7 @@ Here: where the two differ, subject by subject. Not here: either of them (`dose_
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -85,29 +85,30 @@ def compare_dlt(
     derived = dose_limiting_toxicity(
         subjects, adverse_events=adverse_events, events=events, by=by, rules=rules
     )
-    frame = pd.DataFrame({"subject_id": stated.subjects["subject_id"]})
+    cells: dict[str, Any] = {"subject_id": stated.subjects["subject_id"]}
     for name in FIELDS:
-        frame[f"{name}_adjudicated"] = stated.subjects[name].to_numpy()
-        frame[f"{name}_derived"] = derived.subjects[name].to_numpy()
-    same = {
-        name: (frame[f"{name}_adjudicated"] == frame[f"{name}_derived"]).to_numpy() for name in FIELDS[:2]
-    }
-    unknown = frame[["evaluable_adjudicated", "dlt_adjudicated"]].isna().any(axis=1).to_numpy()
-    frame["agree"] = np.where(unknown, np.nan, (same["evaluable"] & same["dlt"]).astype(float))
+        cells[f"{name}_adjudicated"] = stated.subjects[name].to_numpy()
+        cells[f"{name}_derived"] = derived.subjects[name].to_numpy()
+    same = {name: cells[f"{name}_adjudicated"] == cells[f"{name}_derived"] for name in FIELDS[:2]}
+    unknown = np.isnan(cells["evaluable_adjudicated"]) | np.isnan(cells["dlt_adjudicated"])
+    agree = np.where(unknown, np.nan, (same["evaluable"] & same["dlt"]).astype(float))
     notes = tallies.notes(
-        len(frame), (unknown, "not adjudicated"), (~same["evaluable"] & ~unknown, "evaluable differs"),
+        len(agree), (unknown, "not adjudicated"), (~same["evaluable"] & ~unknown, "evaluable differs"),
         (~same["dlt"] & ~unknown, "DLT"),
     )  # fmt: skip
-    frame["note"] = [
-        _difference(note, row) for note, row in zip(notes, frame.to_dict("records"), strict=True)
-    ]
-    counted = stated.summary.rename(columns={"n": "n_evaluable_adjudicated", "n_dlt": "n_dlt_adjudicated"})
-    summary = counted[["group", "n_dlt_adjudicated", "n_evaluable_adjudicated"]].copy()
-    summary["n_dlt_derived"], summary["n_evaluable_derived"] = derived.summary["n_dlt"], derived.summary["n"]
+    told = ["dlt_adjudicated", "reason_adjudicated", "dlt_derived", "reason_derived"]
+    rows = zip(*(cells[name] for name in told), strict=True)
+    cells |= {"agree": agree, "note": [
+        _difference(note, dict(zip(told, row, strict=True))) for note, row in zip(notes, rows, strict=True)
+    ]}  # fmt: skip
+    frame = pd.DataFrame(cells)
     members = tallies.groups_of(emergence.people(subjects), by).members
-    summary["n"] = members.sum(axis=1)
-    summary["n_agree"] = (members & (frame["agree"] == 1).to_numpy()).sum(axis=1)
-    summary["note"] = ""
+    counted, other = stated.summary, derived.summary
+    summary = pd.DataFrame(
+        {"group": counted["group"], "n": members.sum(axis=1), "n_agree": (members & (agree == 1)).sum(axis=1),
+         "n_dlt_adjudicated": counted["n_dlt"], "n_evaluable_adjudicated": counted["n"],
+         "n_dlt_derived": other["n_dlt"], "n_evaluable_derived": other["n"], "note": ""}
+    )  # fmt: skip
     excluded = [stated.excluded, derived.excluded]
     return DltComparisonResult(
         subjects=frame, summary=summary[["group", *DltComparisonResult.stats, "note"]], rules=stated.rules,

@@ -4,7 +4,7 @@ Here: the clauses as rules, the adjudicated table or the judgement derived from 
 with its reason, and the rate by dose level. Not here: dates of events (`emergence`), escalation (`designs`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
@@ -148,39 +148,61 @@ def dose_limiting_toxicity(
     return DltResult(
         subjects=judged, summary=pd.DataFrame(summary), excluded=excluded, rules=rules,
         population=derive.population(course.subjects), source="derived" if dlt is None else "adjudicated",
-        trace=FrameTrace(lay_out=lambda: sources, subjects=course.subjects, groups=groups),
+        trace=FrameTrace(lay_out=sources, subjects=course.subjects, groups=groups),
     )  # fmt: skip
 
 
-def _adjudicated(dlt: Table, course: emergence.Course) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Flags and reasons as the adjudicated table states them, and the rows that state a DLT."""
+def _adjudicated(
+    dlt: Table, course: emergence.Course
+) -> tuple[pd.DataFrame, pd.DataFrame, Callable[[], pd.DataFrame]]:
+    """Flags and reasons as the adjudicated table states them, and what lays out the rows that state a DLT."""
     table = records.to_frame(
         dlt, "dlt", needs=("evaluable", "dlt"), fill=("dlt_term", "not_evaluable_reason", "dlt_onset_day")
     )
-    mine, others = derive.known_subjects(table, course.subjects)
-    again = mine["subject_id"].duplicated(keep=False)
-    said = mine[~again].set_index("subject_id").reindex(course.subjects["subject_id"]).reset_index()
-    flags = {"Y": 1.0, "N": 0.0}
-    evaluable, toxic = said["evaluable"].map(flags).astype(float), said["dlt"].map(flags).astype(float)
-    untreated = ~course.infused & said["row"].isna()
-    evaluable, toxic = evaluable.mask(untreated, 0.0), toxic.mask(untreated, 0.0)
-    term, why_not = tallies.word_or(said["dlt_term"], ""), tallies.word_or(said["not_evaluable_reason"], "")
-    judged = pd.DataFrame({"subject_id": said["subject_id"], "evaluable": evaluable, "dlt": toxic})
-    judged["reason"] = np.select(
-        [untreated, toxic == 1, evaluable != 1], [np.array("NOT_INFUSED", dtype=object), term, why_not], ""
+    who = course.position(table["subject_id"])
+    again = (np.bincount(who[who >= 0], minlength=len(course.subjects)) > 1)[who] & (who >= 0)
+    used = np.flatnonzero((who >= 0) & ~again)
+    row = np.full(len(course.subjects), -1)
+    row[who[used]] = used
+    there = row >= 0
+    untreated = ~course.infused & ~there
+
+    def said(name: str) -> Words:
+        """The word of each subject's row, None where there is none."""
+        words: Words = np.array([*table[name].tolist(), None], dtype=object)[row]
+        return words
+
+    evaluable, toxic = (
+        np.where(untreated, 0.0, np.select([said(name) == "Y", said(name) == "N"], [1.0, 0.0], np.nan))
+        for name in ("evaluable", "dlt")
     )
-    judged["note"] = np.select(
-        [said["row"].isna() & ~untreated, evaluable.isna() | toxic.isna(), (toxic == 1) & (evaluable != 1)],
-        ["not in the dlt table", "not adjudicated", "DLT of a subject who is not evaluable, not counted"], "",
+    term, why_not = (
+        np.where(pd.isna(said(name)), "", said(name)) for name in ("dlt_term", "not_evaluable_reason")
+    )
+    judged = pd.DataFrame(
+        {"subject_id": course.subjects["subject_id"], "evaluable": evaluable, "dlt": toxic,
+         "reason": results.first_reason(
+             (untreated, "NOT_INFUSED"), (toxic == 1, term), (evaluable != 1, why_not)
+         ),
+         "note": results.first_reason(
+             (~there & ~untreated, "not in the dlt table"),
+             (np.isnan(evaluable) | np.isnan(toxic), "not adjudicated"),
+             ((toxic == 1) & (evaluable != 1), "DLT of a subject who is not evaluable, not counted"),
+         )}
     )  # fmt: skip
     excluded = [
-        results.excluded_rows(others, "dlt", "not a subject of this analysis"),
-        results.excluded_rows(mine[again], "dlt", "several rows of this subject"),
+        results.excluded_rows(table[who < 0], "dlt", "not a subject of this analysis"),
+        results.excluded_rows(table[again], "dlt", "several rows of this subject"),
     ]
-    stated = mine[(~again & (mine["evaluable"] == "Y") & (mine["dlt"] == "Y")).to_numpy(dtype=bool)]
+    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS), lambda: _stated(table.iloc[used])
+
+
+def _stated(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that state a DLT, as source rows."""
+    stated = table[((table["evaluable"] == "Y") & (table["dlt"] == "Y")).to_numpy(dtype=bool)]
     sources = stated.assign(table="dlt", term=tallies.word_or(stated["dlt_term"], ""), grade=np.nan,
                             start_day=stated["dlt_onset_day"], end_day=np.nan, start=pd.NaT)  # fmt: skip
-    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS), sources[list(ROW_COLUMNS)]
+    return sources[list(ROW_COLUMNS)]
 
 
 _READ = ("pt", "verbatim", "aesi", "related_cart", "related_disease")
@@ -188,8 +210,8 @@ _READ = ("pt", "verbatim", "aesi", "related_cart", "related_disease")
 
 def _judged(
     adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Flags and reasons derived from adverse events and follow-up, and the dose-limiting records."""
+) -> tuple[pd.DataFrame, pd.DataFrame, Callable[[], pd.DataFrame]]:
+    """Flags and reasons derived from adverse events and follow-up, and what lays out the records of a DLT."""
     timed, _ = emergence.timed(adverse_events, course, words=_READ)
     timed = timed.assign(grade=emergence.known_grade(timed["grade"].to_numpy(dtype=float)))
     strangers = timed[timed["who"] < 0]
@@ -209,10 +231,10 @@ def _judged(
     judged["dlt"] = toxic.astype(float)
     judged["reason"] = np.where(toxic, limiting, why_not)
     judged["note"] = ["not judged, grade or start missing: " + terms if terms else "" for terms in open_terms]
-    sources = timed.assign(table="adverse_events", term=term)
-    sources = sources[(clause != "") & course.infused[timed["who"].to_numpy()]]
     excluded = results.excluded_rows(strangers, "adverse_events", "not a subject of this analysis")
-    return judged, excluded, sources[list(ROW_COLUMNS)]
+    dose_limiting = (clause != "") & course.infused[timed["who"].to_numpy()]
+    sources = timed.assign(table="adverse_events", term=term)
+    return judged, excluded, lambda: sources.loc[dose_limiting, list(ROW_COLUMNS)]
 
 
 def _of_subject(timed: pd.DataFrame, words: pd.Series, picked: Flags, n: int, between: str) -> Words:

@@ -13,7 +13,7 @@ import pandas as pd
 from cart7 import results
 from cart7.stats import counting
 from cart7.toxicity import emergence
-from cart7.toxicity.tallies import RATE, Groups, IntervalRules, add_proportion, in_category, notes
+from cart7.toxicity.tallies import RATE, Groups, IntervalRules, add_proportion, add_spans, in_category, notes
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -140,12 +140,9 @@ def special_summary(affected: pd.DataFrame, groups: Groups, rules: IntervalRules
     summary["n_grade_ge3"] = np.array([int((rows & severe).sum()) for rows in inside])
     add_proportion(summary, "n_grade_ge3", "n", rules, GE3)
     for what, column in (("onset", "onset_day"), ("duration", "duration_days"), ("total_days", "total_days")):
-        days = affected[column].to_numpy(dtype=float)
-        known = [days[rows & ~np.isnan(days)] for rows in inside]
-        for stat, of in (("median", np.median), ("min", np.min), ("max", np.max)):
-            if f"{what}_{stat}" in (*SPANS, "total_days_median"):
-                spans = [float(of(values)) if len(values) else np.nan for values in known]
-                summary[f"{what}_{stat}"] = np.array(spans)
+        add_spans(summary, what, affected[column], inside)
+    for name in ("total_days_min", "total_days_max"):
+        summary.pop(name)
     for name in MADE[:2]:
         summary[name] = summary.pop(name)
     nobody = "nobody had " + summary["category"]

@@ -5,7 +5,7 @@ the way of a safety result to the long form. Not here: which records a row count
 `dose_limiting`).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -196,6 +196,20 @@ def add_rate(summary: Columns, x: str, years: str, rules: IntervalRules, names: 
     rate = np.divide(events, time, out=np.full(len(time), np.nan), where=time > 0)
     for name, value in zip(names, (rate, low, high), strict=True):
         summary[name] = 100 * value
+
+
+def add_spans(summary: Columns, name: str, values: npt.ArrayLike, inside: Sequence[Flags]) -> None:
+    """Append median, least and greatest of the known values of each row of the table; NaN where none is."""
+    numbers = np.asarray(values, dtype=float)
+    known = ~np.isnan(numbers)
+    found = np.full((3, len(inside)), np.nan)
+    for place, rows in enumerate(inside):
+        ordered = np.sort(numbers[rows & known])
+        if ordered.size:
+            middle = (ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
+            found[:, place] = middle, ordered[0], ordered[-1]
+    for stat, cells in zip(("median", "min", "max"), found, strict=True):
+        summary[f"{name}_{stat}"] = cells
 
 
 def notes(n: int, *cases: tuple[Flags, str]) -> npt.NDArray[np.object_]:
