@@ -83,6 +83,21 @@ def test_large_frames_and_records_are_not_kept(counted):
     assert len(calls) == 2
 
 
+@pytest.mark.parametrize("make", [safety.overview, safety.by_term, safety.icaht, safety.blood_counts])
+def test_what_a_result_holds_is_its_own(make):
+    study = cart7.example_study()
+    table = study.labs if make in (safety.icaht, safety.blood_counts) else study.adverse_events
+    few = study.subjects.head(3)
+    first = make(table, few)
+    n = len(first.excluded)
+    assert n
+    first.excluded.drop(first.excluded.index, inplace=True)  # noqa: PD002 - in place is the point
+    first.subjects["subject_id"] = "X"
+    again = make(table, few)
+    assert len(again.excluded) == n
+    assert "X" not in set(again.subjects["subject_id"])
+
+
 def test_a_result_may_be_changed_without_changing_the_next_one():
     study = cart7.example_study()
     tables = (study.labs, study.subjects)

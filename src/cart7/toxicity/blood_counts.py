@@ -157,7 +157,7 @@ def blood_counts(
     )
     return BloodCountResult(
         subjects=found, summary=_summary(found, people, groups, tests), rules=rules,
-        course=course.reset_index(drop=True), excluded=excluded, population=derive.population(people),
+        course=course.reset_index(drop=True), excluded=excluded.copy(), population=derive.population(people),
         trace=trace.FrameTrace(
             lay_out=lambda: trace.day_rows(daily, "labs", "test", "test"), subjects=people, groups=groups
         ),

@@ -461,6 +461,6 @@ def _kept(found: Reading, counts: Flags, excluded: pd.DataFrame, words: tuple[st
     """The records that count, with the columns `words`."""
     place = np.flatnonzero(counts)
     return Records(
-        words=words, who=found.who[place], course=found.course, excluded=excluded,
+        words=words, who=found.who[place], course=found.course, excluded=excluded.copy(),
         collected=_collected(found.table, found.given), reading=found, place=place,
     )  # fmt: skip

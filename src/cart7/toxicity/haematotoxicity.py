@@ -146,7 +146,7 @@ def icaht(
     groups = tallies.groups_of(course.subjects, by)
     graded = _told(graded, course, IcahtResult.subject_stats)
     return IcahtResult(
-        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded, rules=rules,
+        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded.copy(), rules=rules,
         population=derive.population(course.subjects), trace=_trace(anc, graded, course, groups),
     )  # fmt: skip
 
@@ -198,7 +198,7 @@ def icaht_platelets(
     groups = tallies.groups_of(course.subjects, by)
     graded = _told(graded, course, PlateletIcahtResult.subject_stats)
     return PlateletIcahtResult(
-        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded, rules=rules,
+        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded.copy(), rules=rules,
         population=derive.population(course.subjects), trace=_trace(platelets, graded, course, groups),
     )  # fmt: skip
 
