@@ -69,6 +69,8 @@ class Analysis:
         Columns outside the schema, by table.
     data_cutoff : str
         Date of the data cut-off, ISO 8601; several where subjects differ.
+    study : Study
+        The checked tables that were analysed; files for CDISC are written from them and the results.
     """
 
     study_id: str
@@ -81,6 +83,7 @@ class Analysis:
     not_collected: dict[str, str]
     extra_columns: dict[str, list[str]] = field(repr=False, default_factory=dict)
     data_cutoff: str = ""
+    study: Study | None = field(repr=False, default=None)
     cell_dose: Any = field(repr=False, default=None)
     dlt: Any = field(repr=False, default=None)
     ae_overview: Any = field(repr=False, default=None)
@@ -184,6 +187,7 @@ def analyse(
         study_id=_study_id(study),
         source=_source(study),
         data_cutoff=_data_cutoff(study),
+        study=study,
         plan=desk.plan,
         accounting=_accounting(desk),
         course=_course(desk),

@@ -12,11 +12,12 @@ import pandas as pd
 
 from cart7.cdisc import adam_values as values
 from cart7.cdisc.adam_folder import DataSetFile
-from cart7.cdisc.adam_mapping import AdamMapping, DataSetMapping, EndpointSource
-from cart7.cdisc.adam_records import Desk, records
+from cart7.cdisc.adam_mapping import USUAL, AdamMapping, DataSetMapping, EndpointSource
+from cart7.cdisc.adam_records import Desk, records, variables_of
 from cart7.errors import Problem
 from cart7.records import TABLES
 
+_COMPLETE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 EVENT_COLUMNS = ("subject_id", "event", "date", "day", "detail")
 _SAYS_NO_EVENT = ("ALIVE", "CENSOR", "NO EVENT")
 
@@ -52,7 +53,10 @@ def subjects(each: DataSetMapping, file: DataSetFile, desk: Desk) -> pd.DataFram
     if "infused" not in frame.columns and "infusion_date" in frame.columns:
         dated = frame["infusion_date"].notna()
         frame = frame.assign(infused=np.where(dated, "Y", "N").astype(object))
-    read = {variable for source in each.columns for variable in source.variables}
+    read = {variable for source in each.columns for variable in variables_of(source)}
+    events = [event for one in USUAL for event in one.events]
+    read |= {name for event in events for name in (*event.date, *event.study_day, *event.detail)}
+    read |= {values.companion(name) for event in events for name in event.date}
     extra = [
         name for name in file.cells.columns
         if name not in read and name.casefold() not in TABLES["subjects"].columns
@@ -70,8 +74,19 @@ def dlt_table(frame: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     return frame[infused & frame[judged].notna().any(axis=1)]
 
 
-def events_of_adsl(each: DataSetMapping, file: DataSetFile, desk: Desk) -> pd.DataFrame:
-    """One row for each dated event of ADSL; a last contact only where it is not the death."""
+def events_of_adsl(
+    each: DataSetMapping, file: DataSetFile, infusion: pd.Series, desk: Desk
+) -> pd.DataFrame:
+    """One row for each dated event of ADSL; a last contact only where it is not the death.
+
+    Parameters
+    ----------
+    each : DataSetMapping
+    file : DataSetFile
+    infusion : Series
+        Infusion date by row of ADSL: who was infused was alive then, whatever LSTALVDT says.
+    desk : Desk
+    """
     who = records(DataSetMapping(data_set="ADSL", table="events", file=each.file), file, desk)[0]["subject_id"]
     blank = pd.Series(None, index=file.cells.index, dtype=object)
     blocks = []
@@ -79,11 +94,12 @@ def events_of_adsl(each: DataSetMapping, file: DataSetFile, desk: Desk) -> pd.Da
         date, day, detail = (
             _first(file, names, read, blank)
             for names, read in (
-                (source.date, values.date),
+                ((*source.date, *map(values.companion, source.date)), values.date),
                 (source.study_day, values.day_of_study_day),
                 (source.detail, values.word),
             )
         )
+        day = day.mask(date.astype("str").str.fullmatch(_COMPLETE), None)  # one date, told once
         happened = date.notna() | day.notna()
         if source.event == "DEATH" and "DTHFL" in file.cells.columns:
             happened |= values.flag(file.cells["DTHFL"]) == "Y"
@@ -94,8 +110,13 @@ def events_of_adsl(each: DataSetMapping, file: DataSetFile, desk: Desk) -> pd.Da
     found = pd.concat(blocks) if blocks else pd.DataFrame(columns=list(EVENT_COLUMNS))
     death = found[found["event"] == "DEATH"].drop_duplicates("subject_id").set_index("subject_id")["date"]
     died = found["subject_id"].map(death)
-    again = (found["event"] == "LAST_CONTACT") & died.notna() & (found["date"] <= died.fillna(""))
-    return found[~again].rename_axis("row")
+    contact = found["event"] == "LAST_CONTACT"
+    again = contact & died.notna() & (found["date"] <= died.fillna(""))
+    early = contact & (found["date"].fillna("9999") < infusion.reindex(found.index).fillna(""))
+    if early.any():
+        desk.warn("events", "ADAM-LAST-ALIVE", f"ADSL: {int(early.sum())} last contacts are before the infusion and not "
+                  f"used (lines {values.lines(found.index[early].tolist())})", column="date")  # fmt: skip
+    return found[~(again | early)].rename_axis("row")
 
 
 def _first(file: DataSetFile, names: Iterable[str], read: object, blank: pd.Series) -> pd.Series:
@@ -152,8 +173,8 @@ def _told(
     code = values.plain(cells["PARAMCD"])
     for end in endpoints:
         mine = code.isin(end.paramcd)
-        for part, event in reversed(list(end.events.items())):
-            told = told.mask(mine & (censored == 0) & words.str.contains(part, regex=False), event)
+        event = words.map({text: _event_of(text, end) for text in set(words)}).astype(object)
+        told = told.mask(mine & (censored == 0), event.where(event.notna(), None))
         if end.censored:
             told = told.mask(mine & (censored == 1), end.censored)
     contradicts = (censored == 0) & _contains_any(words, _SAYS_NO_EVENT)
@@ -172,6 +193,12 @@ def _told(
     )  # fmt: skip
     reasons = pd.Series(why, index=cells.index, dtype=object)[told.isna()]
     return told, reasons
+
+
+def _event_of(text: str, end: EndpointSource) -> str | None:
+    """The one event that EVNTDESC names; none where it names several."""
+    named = {event for part, event in end.events.items() if part in text}
+    return named.pop() if len(named) == 1 else None
 
 
 def _censored(cells: pd.DataFrame) -> pd.Series:

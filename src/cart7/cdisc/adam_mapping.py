@@ -38,7 +38,7 @@ class ColumnSource:
     variables : tuple of str
         The first that is not blank counts, row by row.
     how : str
-        `word`, `number`, `date` (ISO text, a SAS date or datetime), `study day` (CDISC's, without a day 0),
+        `word`, `number`, `date` (ISO text, a SAS date or datetime; else the partial date in xxxDTC), `study day` (CDISC's, without a day 0),
         `elapsed` (time since the first infusion, in the unit of FRLTU or of the label), `flag` (Y, else N),
         `below the limit` (words such as `<LLOQ`, or a flag), `in brackets` (the unit in PARAM).
     codes : mapping
@@ -186,6 +186,7 @@ OUTCOME = codes(
      "RECOVERING/RESOLVING": "NOT RECOVERED", "UNKNOWN": ""},
     RECOVERED="RECOVERED/RESOLVED|RESOLVED|RECOVERED/RESOLVED WITH SEQUELAE", FATAL="DEATH",
 )  # fmt: skip
+ENDED = codes({"U": "", "UNKNOWN": ""}, Y="AFTER|DURING/AFTER|ONGOING", N="BEFORE|DURING|COINCIDENT")
 AESI = codes(
     {"IMMUNE EFFECTOR CELL-ASSOCIATED NEUROTOXICITY SYNDROME": "ICANS", "IEC-HS": "IEC-HS"},
     CRS="CRS|CYTOKINE RELEASE SYNDROME", ICANS="ICANS",
@@ -258,6 +259,7 @@ USUAL: tuple[DataSetMapping, ...] = (
             _coded("grade", "ATOXGR AETOXGR ATOXGRN AETOXGRN", SEVERITY),
             *_dates(start_date="ASTDT ASTDTM AESTDTC"), _study_day("start_day", "ASTDY AESTDY"),
             *_dates(end_date="AENDT AENDTM AEENDTC"), _study_day("end_day", "AENDY AEENDY"),
+            _coded("ongoing", "AEENRF", ENDED),
             *_words(serious="AESER"),
             _coded("related_cart", "AREL AEREL", RELATED),
             _coded("related_ld", "AERELLD", RELATED_FLAG),
@@ -271,7 +273,8 @@ USUAL: tuple[DataSetMapping, ...] = (
     ),
     DataSetMapping(
         data_set="ADRS", table="responses", file="adrs",
-        columns=(*_words(visit="AVISIT"), *_dates(assessment_date="ADT ADTM"), _study_day("day", "ADY"),
+        columns=(*_words(visit="AVISIT"), *_dates(assessment_date="ADT ADTM"), _elapsed("day", "AFRLT"),
+                 _study_day("day", "ADY"),
                  *_words(criteria="CRIT PARCAT3", relapse_cd7="RLPCD7", after_hsct="AFTHSCT",
                          after_inf2="AFTINF2")),
         parameters=(
@@ -314,7 +317,7 @@ USUAL: tuple[DataSetMapping, ...] = (
     ),
     DataSetMapping(
         data_set="ADLB", table="labs", file="adlb",
-        columns=(*_dates(sample_date="ADT ADTM"), _study_day("day", "ADY"),
+        columns=(*_DATED,
                  _coded("test", "PARAMCD", TEST), *_numbers(value="AVAL"), *_words(unit="AVALU"),
                  _in_brackets, *_words(unit="LBSTRESU"),
                  *_numbers(lln="ANRLO", uln="ANRHI")),
@@ -323,8 +326,7 @@ USUAL: tuple[DataSetMapping, ...] = (
         DataSetMapping(
             data_set=name, table="ada", file=name.lower(),
             columns=(_elapsed("nominal_day", "NFRLT"), *_words(nominal_label="AVISIT"),
-                     *_dates(sample_date="ADT ADTM"), _study_day("day", "ADY"),
-                     _coded("screening", "SCRNRES", POSITIVE), _coded("confirmatory", "CONFRES", POSITIVE)),
+                     *_DATED, _coded("screening", "SCRNRES", POSITIVE), _coded("confirmatory", "CONFRES", POSITIVE)),
             parameters=(
                 Parameter(column="result", paramcd=("ADA", "RESULT1"), codes=ADA),
                 Parameter(column="titer", paramcd=("ADA", "ADATITER", "BAB*"), variable="AVAL"),

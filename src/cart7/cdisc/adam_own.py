@@ -64,8 +64,9 @@ def mapping_of(own: Own) -> AdamMapping:
             continue
         name = _data_set_of(str(key))
         if name is None:
-            known = [*DATA_SETS, *dict.fromkeys(each.table for each in USUAL), "subject_id"]
-            problems.append(_wrong(str(key), None, f"no data set or table is called {key!r}", known, str(key)))
+            tables = [*dict.fromkeys(each.table for each in USUAL), "subject_id"]
+            fix = nearest(str(key), DATA_SETS) or nearest(str(key), tables)
+            problems.append(replace(_wrong(str(key), None, f"no data set or table is called {key!r}"), fix=fix))
         elif not isinstance(change, Mapping):
             problems.append(_wrong(name, None, f"a table of changes belongs here, got {change!r}"))
         else:

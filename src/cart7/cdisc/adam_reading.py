@@ -83,25 +83,26 @@ def read_adam(
     files.check_encoding(encoding)
     ways, desk, place = mapping_of(mapping), Desk(), Path(folder)
     found = read_folder(place, ways, encoding, desk.problems)
-    _check_own_variables(ways, found)
+    _check_own_variables(ways, found, desk)
     tables, sources = _tables(ways, found, desk)
     return _study(tables, sources, desk, on_problem, place)
 
 
-def _check_own_variables(ways: AdamMapping, found: Mapping[str, DataSetFile]) -> None:
-    """Variables that a mapping of one's own names must be there."""
-    problems = []
+def _check_own_variables(ways: AdamMapping, found: Mapping[str, DataSetFile], desk: Desk) -> None:
+    """A wrong mapping ends the reading: every file and variable that it names must be there."""
     for name, variable in sorted(ways.own):
-        if name not in found:
-            message, fix = f"mapping: it names {name}, and no file of it can be read", ""
-        elif variable in found[name].cells.columns:
+        if name in found and variable in found[name].cells.columns:
             continue
-        else:
+        if name in found:
             message = f"mapping: {name} has no variable {variable}"
             fix = nearest(variable, found[name].cells.columns)
-        problems.append(Problem(table=name, column=variable, rule="ADAM-MAPPING", message=message, fix=fix))
-    if problems:
-        raise DataError(problems)
+        else:
+            message, fix = f"mapping: it names {variable} of {name}, and no file of {name} can be read", ""
+        desk.problems.append(
+            Problem(table=name, column=variable, rule="ADAM-MAPPING", message=message, fix=fix)
+        )
+    if any(problem.rule == "ADAM-MAPPING" for problem in desk.problems):
+        raise DataError(desk.problems)
 
 
 def _tables(
@@ -142,7 +143,10 @@ def _read(
         _, taken = records(replace(each, endpoints=(), paramcd=_codes(each)), file, desk)
         return added, taken & ~file.cells.index.isin(reasons.index), reasons
     if each.events:
-        return adam_events.events_of_adsl(each, file, desk), every, none
+        people = tables[_SUBJECTS][0]
+        unknown = pd.Series(None, index=people.index, dtype=object)
+        infusion = people["infusion_date"] if "infusion_date" in people.columns else unknown
+        return adam_events.events_of_adsl(each, file, infusion, desk), every, none
     if each.table == _SUBJECTS:
         return adam_events.subjects(each, file, desk), every, none
     frame, taken = records(each, file, desk)

@@ -147,11 +147,18 @@ def _column(
     """A column of the table, from the first variable that is not blank; None where no variable is there."""
     column: pd.Series | None = None
     for source in sources:
-        for variable in source.variables:
+        for variable in variables_of(source):
             if variable in part.cells.columns:
                 read = _read(part, variable, source, each, desk)
                 column = read if column is None else column.where(column.notna(), read)
     return column
+
+
+def variables_of(source: ColumnSource) -> tuple[str, ...]:
+    """The variables of a column, those of partial dates last."""
+    if source.how != "date":
+        return source.variables
+    return (*source.variables, *(values.companion(name) for name in source.variables if name.endswith("DT")))
 
 
 def _read(

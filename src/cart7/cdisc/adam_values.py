@@ -17,6 +17,7 @@ from cart7.checks.measures import below_word
 SAS_ZERO = dt.date(1960, 1, 1)
 """Day 0 of SAS dates, and the first second of SAS datetimes."""
 
+_STRETCHES = 10
 _SECONDS_A_DAY = 86400
 _LATEST_SAS_DAY = 73_000  # 2159: a number beyond it counts seconds
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -98,6 +99,17 @@ def date(cell: object) -> object:
     return text or None
 
 
+def companion(variable: str) -> str:
+    """Variable of the partial dates beside one of complete dates: DTHDTC of DTHDT.
+
+    Examples
+    --------
+    >>> companion("DTHDT"), companion("LSTALVDT")
+    ('DTHDTC', 'LSTALDTC')
+    """
+    return variable.removesuffix("DT")[:5] + "DTC"
+
+
 def day_of_study_day(cell: object) -> object:
     """Days since infusion (infusion = 0) of a CDISC study day (infusion = 1, no 0); not for day 0.
 
@@ -170,7 +182,7 @@ def unit_in_label(label: str) -> str:
 
 
 def lines(rows: list[int]) -> str:
-    """Rows as the lines a spreadsheet shows (row + 1), neighbours joined.
+    """Rows as the lines a spreadsheet shows (row + 1), neighbours joined, the first ten stretches.
 
     Examples
     --------
@@ -183,4 +195,5 @@ def lines(rows: list[int]) -> str:
             spans[-1][1] = line
         else:
             spans.append([line, line])
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in spans)
+    shown = [str(low) if low == high else f"{low}-{high}" for low, high in spans[:_STRETCHES]]
+    return ", ".join(shown) + (" ..." if len(spans) > _STRETCHES else "")
