@@ -13,7 +13,7 @@ import pandas as pd
 from cart7.cdisc import adam_values as values
 from cart7.cdisc.adam_folder import DataSetFile
 from cart7.cdisc.adam_mapping import USUAL, AdamMapping, DataSetMapping, EndpointSource
-from cart7.cdisc.adam_records import Desk, records, variables_of
+from cart7.cdisc.adam_records import Desk, ids, records, variables_of
 from cart7.errors import Problem
 from cart7.records import TABLES
 
@@ -41,8 +41,8 @@ def name_subjects(file: DataSetFile, mapping: AdamMapping, desk: Desk) -> None:
         if (usubjid == study + "-" + subject).all():
             chosen = subject
     if chosen.dropna().duplicated().any() and not usubjid.dropna().duplicated().any():
-        desk.warn("subjects", "ADAM-SUBJECT-ID", f"{mapping.subject_id} is not different for every subject; USUBJID "
-                  "names them", column="subject_id")  # fmt: skip
+        message = f"{mapping.subject_id} is not different for every subject; USUBJID names them"
+        desk.warn("subjects", "ADAM-SUBJECT-ID", message, column="subject_id")
         chosen = usubjid
     desk.subject_ids = {one: str(name) for one, name in zip(usubjid, chosen, strict=True) if name is not None}
 
@@ -74,9 +74,7 @@ def dlt_table(frame: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
     return frame[infused & frame[judged].notna().any(axis=1)]
 
 
-def events_of_adsl(
-    each: DataSetMapping, file: DataSetFile, infusion: pd.Series, desk: Desk
-) -> pd.DataFrame:
+def events_of_adsl(each: DataSetMapping, file: DataSetFile, infusion: pd.Series, desk: Desk) -> pd.DataFrame:
     """One row for each dated event of ADSL; a last contact only where it is not the death.
 
     Parameters
@@ -87,7 +85,7 @@ def events_of_adsl(
         Infusion date by row of ADSL: who was infused was alive then, whatever LSTALVDT says.
     desk : Desk
     """
-    who = records(DataSetMapping(data_set="ADSL", table="events", file=each.file), file, desk)[0]["subject_id"]
+    who = ids(file, desk)
     blank = pd.Series(None, index=file.cells.index, dtype=object)
     blocks = []
     for source in each.events:
@@ -104,7 +102,8 @@ def events_of_adsl(
         if source.event == "DEATH" and "DTHFL" in file.cells.columns:
             happened |= values.flag(file.cells["DTHFL"]) == "Y"
         block = pd.DataFrame(
-            {"subject_id": who, "event": source.event, "date": date, "day": day, "detail": detail}, dtype=object
+            {"subject_id": who, "event": source.event, "date": date, "day": day, "detail": detail},
+            dtype=object,
         )[happened]
         blocks.append(block)
     found = pd.concat(blocks) if blocks else pd.DataFrame(columns=list(EVENT_COLUMNS))
@@ -114,8 +113,11 @@ def events_of_adsl(
     again = contact & died.notna() & (found["date"] <= died.fillna(""))
     early = contact & (found["date"].fillna("9999") < infusion.reindex(found.index).fillna(""))
     if early.any():
-        desk.warn("events", "ADAM-LAST-ALIVE", f"ADSL: {int(early.sum())} last contacts are before the infusion and not "
-                  f"used (lines {values.lines(found.index[early].tolist())})", column="date")  # fmt: skip
+        where = values.lines(found.index[early].tolist())
+        message = (
+            f"ADSL: {int(early.sum())} last contacts are before the infusion and not used (lines {where})"
+        )
+        desk.warn("events", "ADAM-LAST-ALIVE", message, column="date")
     return found[~(again | early)].rename_axis("row")
 
 
@@ -223,11 +225,12 @@ def _new_events(rows: pd.DataFrame, known: pd.DataFrame, desk: Desk) -> pd.DataF
         key = (one["subject_id"], one["event"])
         if key in dates.index:
             if dates[key] != one["date"] and not one["censored"]:
+                where, when = f"ADTTE, line {int(row) + 1}", dates[key]
+                message = f"{where}: {one['event']} is dated otherwise than in ADSL ({when}); ADSL counts"
                 desk.problems.append(
-                    Problem(table="events", row=None, column="date", subject_id=str(one["subject_id"]),
-                            severity="warning", value=one["date"], rule="ADAM-TTE-AND-ADSL",
-                            message=f"ADTTE, line {int(row) + 1}: {one['event']} is dated otherwise than in ADSL "
-                            f"({dates[key]}); ADSL counts", fix="correct one of them")
+                    Problem(table="events", column="date", subject_id=str(one["subject_id"]),
+                            severity="warning", value=one["date"], rule="ADAM-TTE-AND-ADSL", message=message,
+                            fix="correct one of them")
                 )  # fmt: skip
         elif not (one["censored"] and one["subject_id"] in dead):
             added.append({"subject_id": one["subject_id"], "event": one["event"], "date": one["date"]})

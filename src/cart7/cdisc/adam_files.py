@@ -76,7 +76,11 @@ def kind_of(cells: pd.Series) -> str:
     if cells.dtype.kind not in "fiu":
         return "text"
     known = cells.dropna().to_numpy(dtype=float)
-    return "integer" if known.size and (known == np.floor(known)).all() and (abs(known) < 2**53).all() else "float"
+    return (
+        "integer"
+        if known.size and (known == np.floor(known)).all() and (abs(known) < 2**53).all()
+        else "float"
+    )
 
 
 def length_of(cells: pd.Series) -> int:
@@ -86,9 +90,7 @@ def length_of(cells: pd.Series) -> int:
     return max((len(str(text).encode()) for text in cells), default=1) or 1
 
 
-def _refused(
-    frame: pd.DataFrame, name: str, label: str, labels: Mapping[str, str]
-) -> list[Problem]:
+def _refused(frame: pd.DataFrame, name: str, label: str, labels: Mapping[str, str]) -> list[Problem]:
     """What the formats do not hold: all of it, with its place."""
     problems = [
         Problem(table=name, column=str(title), rule="XPT-NAME", value=title,
@@ -110,8 +112,8 @@ def _refused_cells(cells: pd.Series, name: str, title: str) -> list[Problem]:
     if kind_of(cells) == "text":
         long = [place for place, text in enumerate(cells) if len(str(text).encode()) > LONGEST_TEXT]
         return [
-            Problem(table=name, row=place + 1, column=title, rule="XPT-TEXT", value=str(cells.iloc[place])[:30],
-                    message=f"a text has at most {LONGEST_TEXT} bytes")
+            Problem(table=name, row=place + 1, column=title, rule="XPT-TEXT",
+                    value=str(cells.iloc[place])[:30], message=f"a text has at most {LONGEST_TEXT} bytes")
             for place in long
         ]  # fmt: skip
     if cells.dtype.kind == "M":
@@ -161,9 +163,7 @@ def _without_stamps(raw: bytes) -> bytes:
 _JSON_TYPES = {"text": "string", "date": "date", "integer": "integer", "float": "double"}
 
 
-def _write_json(
-    path: Path, frame: pd.DataFrame, name: str, label: str, labels: Mapping[str, str]
-) -> None:
+def _write_json(path: Path, frame: pd.DataFrame, name: str, label: str, labels: Mapping[str, str]) -> None:
     columns, values = [], []
     for title in frame.columns:
         kind = kind_of(frame[title])

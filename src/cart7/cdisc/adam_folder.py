@@ -68,16 +68,13 @@ def read_folder(
             if read is not None:
                 found_files[name] = read
         elif wrong := [path.name for path in mine if path.suffix.lower() in _OTHER_KINDS]:
-            problems.append(
-                Problem(table=each.table, rule="ADAM-FILE-KIND", message=f"{wrong[0]} is of a kind that is not read",
-                        fix=f"save {name} as .xpt, Dataset-JSON, .csv or .parquet")
-            )  # fmt: skip
+            message = f"{wrong[0]} is of a kind that is not read"
+            fix = f"save {name} as .xpt, Dataset-JSON, .csv or .parquet"
+            problems.append(Problem(table=each.table, rule="ADAM-FILE-KIND", message=message, fix=fix))
         elif each.file != name.casefold():
-            stems = [path.stem for path in paths]
-            problems.append(
-                Problem(table=each.table, rule="ADAM-MAPPING", message=f"mapping: no file {each.file} for {name}",
-                        fix=nearest(each.file, stems))
-            )  # fmt: skip
+            message = f"mapping: no file {each.file} for {name}"
+            fix = nearest(each.file, [path.stem for path in paths])
+            problems.append(Problem(table=each.table, rule="ADAM-MAPPING", message=message, fix=fix))
     if not any(path.stem.casefold() == tables["ADSL"].file for path in paths):
         message = f"{folder} holds no ADSL; every study needs its subjects"
         fix = nearest("adsl", [path.stem for path in paths]) or "add adsl.xpt"
@@ -102,15 +99,18 @@ def _not_read(
     paths: Iterable[Path], taken: set[Path], tables: Mapping[str, DataSetMapping], problems: list[Problem]
 ) -> None:
     """Files that look like ADaM data sets and are the source of no table."""
+    others: dict[str, list[str]] = {}
     for path in paths:
         stem = path.stem.casefold()
-        if path in taken or not stem.startswith("ad") or path.suffix.lower() not in files.SUFFIXES:
-            continue
+        if path not in taken and stem.startswith("ad") and path.suffix.lower() in files.SUFFIXES:
+            others.setdefault(stem, []).append(path.name)
+    for stem, names in others.items():
         like = next((name for name in tables if stem.startswith(name.casefold() + "_")), None)
-        fix = f'if it is {like}, say so in the mapping: [{like}] file = "{path.stem}"' if like else ""
+        fix = f'if it is {like}, say so in the mapping: [{like}] file = "{stem}"' if like else ""
+        are = "are" if len(names) > 1 else "is"
         problems.append(
             Problem(table="subjects", severity="warning", rule="ADAM-NOT-READ", fix=fix,
-                    message=f"{path.name} is not read: no table is made from it")
+                    message=f"{' and '.join(names)} {are} not read: no table is made from it")
         )  # fmt: skip
 
 

@@ -52,7 +52,13 @@ _YES, _YES_NO = "Y", "Y|N"
 
 IDENTIFIERS = (
     _V("STUDYID", "Study Identifier", "text", "", "subjects.study_id"),
-    _V("USUBJID", "Unique Subject Identifier", "text", "", "STUDYID-SUBJID; SUBJID where the study has no name"),
+    _V(
+        "USUBJID",
+        "Unique Subject Identifier",
+        "text",
+        "",
+        "STUDYID-SUBJID; SUBJID where the study has no name",
+    ),
     _V("SUBJID", "Subject Identifier for the Study", "text", "", "subjects.subject_id"),
 )
 CORE = (
@@ -70,7 +76,13 @@ _TIME = (
 _SAMPLED = (
     _V("AVISIT", "Analysis Visit", "text", "nominal_label"),
     _V("AVISITN", "Analysis Visit (N)", "number", "nominal_day", "nominal day"),
-    _V("ADT", "Analysis Date", "date", "sample_date", "the date; the infusion date plus the day where they disagree"),
+    _V(
+        "ADT",
+        "Analysis Date",
+        "date",
+        "sample_date",
+        "the date; the infusion date plus the day where they disagree",
+    ),
     _V("ADY", "Analysis Relative Day", "study day", "", "ADT - TRTSDT + 1, without + 1 before infusion"),
     *_TIME,
 )
@@ -107,16 +119,16 @@ LAYOUTS: tuple[Layout, ...] = (
         _V("RFICDT", "Date of Informed Consent", "date", "consent_date"),
         _V("ENRLDT", "Date of Enrollment", "date", "enroll_date"),
         _V("LKPHDT", "Date of Leukapheresis", "date", "leukapheresis_date"),
-        _V("TRTSDT", "Date of First Exposure to Treatment", "date", "infusion_date", "day 0, CDISC study day 1"),
+        _V("TRTSDT", "Date of First Exposure to Treatment", "date", "infusion_date", "CDISC study day 1"),
         _V("ENRLFL", "Enrolled Population Flag", "text", "", "Y: every subject of the table", _YES),
-        _V("INFFL", "Infused Population Flag", "text", "", "subjects.infused, else an infusion date", _YES_NO),
+        _V("INFFL", "Infused Population Flag", "text", "", "subjects.infused, else its date", _YES_NO),
         _V("SAFFL", "Safety Population Flag", "text", "", "the infused", _YES_NO),
         _V("DLTEVLFL", "DLT-Evaluable Population Flag", "text", "", "result dose_limiting_toxicity", _YES_NO),
         _V("DLTFL", "Dose-Limiting Toxicity Flag", "text", "", "result dose_limiting_toxicity", _YES_NO),
         _V("DLTTERM", "Dose-Limiting Toxicity", "text", "", "result dose_limiting_toxicity"),
         _V("DLTDY", "Study Day of Dose-Limiting Toxicity", "study day", "", "dlt.dlt_onset_day"),
         _V("DLTNEREA", "Reason Not DLT-Evaluable", "text", "", "result dose_limiting_toxicity"),
-        _V("PKFL", "Cellular Kinetics Population Flag", "text", "", "a quantifiable sample in result nca", _YES_NO),
+        _V("PKFL", "Cellular Kinetics Population Flag", "text", "", "quantifiable in result nca", _YES_NO),
         _V("NINFRSN", "Reason Not Infused", "text", "not_infused_reason"),
         _V("HSCTDT", "Date of Allogeneic HSCT", "date", "", "the first event HSCT"),
         _V("HSCTDY", "Study Day of Allogeneic HSCT", "study day", "", "the first event HSCT"),
@@ -154,12 +166,13 @@ LAYOUTS: tuple[Layout, ...] = (
         _V("ATOXGR", "Analysis Toxicity Grade", "text", "grade", "", "1|2|3|4|5"),
         _V("GRDSCL", "Grading Scale", "text", "grading_scale"),
         _V("ASTDT", "Analysis Start Date", "date", "start_date"),
-        _V("AESTDTC", "Start Date/Time of Adverse Event", "text", "start_date", "complete or partial, as it stands"),
+        _V("AESTDTC", "Start Date/Time of Adverse Event", "text", "start_date", "complete or partial"),
         _V("ASTDY", "Analysis Start Relative Day", "study day", "start_day"),
         _V("AENDT", "Analysis End Date", "date", "end_date"),
-        _V("AEENDTC", "End Date/Time of Adverse Event", "text", "end_date", "complete or partial, as it stands"),
+        _V("AEENDTC", "End Date/Time of Adverse Event", "text", "end_date", "complete or partial"),
         _V("AENDY", "Analysis End Relative Day", "study day", "end_day"),
-        _V("AEENRF", "End Relative to Reference Period", "text", "", "AFTER where ongoing is Y, DURING where it is N", "AFTER|DURING"),
+        _V("AEENRF", "End Relative to Reference Period", "text", "", "ongoing: Y is AFTER, N is DURING",
+           "AFTER|DURING"),
         _V("AESER", "Serious Event", "text", "serious", "", _YES_NO),
         _V("AEREL", "Causality to CAR-T", "text", "related_cart", "", "RELATED|NOT RELATED|Y|N"),
         _V("AERELLD", "Causality to Lymphodepletion", "text", "related_ld", "", _YES_NO),
@@ -167,7 +180,8 @@ LAYOUTS: tuple[Layout, ...] = (
         _V("AEOUT", "Outcome of Adverse Event", "text", "outcome", "", "RECOVERED|NOT RECOVERED|FATAL"),
         _V("BTOXGR", "Baseline Toxicity Grade", "number", "baseline_grade"),
         _V("TRTEMFL", "Treatment Emergent Analysis Flag", "text", "", "counted in result overview", _YES),
-        _V("CQ01NAM", "Customized Query 01 Name", "text", "aesi", "", "CRS|ICANS|HLH|IEC-HS|INFECTION|CYTOPENIA"),
+        _V("CQ01NAM", "Customized Query 01 Name", "text", "aesi", "",
+           "CRS|ICANS|HLH|IEC-HS|INFECTION|CYTOPENIA"),
         _V("AEDLTFL", "DLT Flag", "flag", "dlt", "", _YES),
     )),
     Layout("ADPC", "Cellular Kinetics Concentrations", "kinetics", ("STUDYID", "USUBJID", "PCSEQ"), (
@@ -200,7 +214,8 @@ LAYOUTS: tuple[Layout, ...] = (
         _V("PPANMETH", "Analysis Method", "text", "", "PP.PPANMETH"),
         _V("PPREASND", "Reason Parameter Not Calculated", "text", "", "PP.PPREASND"),
     )),
-    Layout("ADPD", "Pharmacodynamics Analysis Dataset", "pd", ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "AFRLT"), (
+    Layout("ADPD", "Pharmacodynamics Analysis Dataset", "pd",
+           ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "AFRLT"), (
         *CORE, *_PARAM,
         _V("AVAL", "Analysis Value", "number", "value"),
         _V("AVALC", "Analysis Value (C)", "text", "blq", "<LLOQ, NOT DETECTED, else the number"),
@@ -210,7 +225,8 @@ LAYOUTS: tuple[Layout, ...] = (
         _V("PDSPEC", "Specimen Material Type", "text", "matrix"),
         *_SAMPLED,
     )),
-    Layout("ADRS", "Response Analysis Dataset", "responses", ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "ADT"), (
+    Layout("ADRS", "Response Analysis Dataset", "responses",
+           ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "ADT"), (
         *CORE, *_PARAM,
         _V("AVALC", "Analysis Value (C)", "text", "", "the assessment, or the result"),
         _V("AVAL", "Analysis Value", "number", "", "responder: 1, 0"),
@@ -248,7 +264,8 @@ LAYOUTS: tuple[Layout, ...] = (
         _V("REASON", "Reason of the End", "text", "", "reason of the result"),
         _V("NOTE", "Note", "text", "", "note of the result"),
     )),
-    Layout("ADIS", "Immunogenicity Analysis Dataset", "ada", ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "AFRLT"), (
+    Layout("ADIS", "Immunogenicity Analysis Dataset", "ada",
+           ("STUDYID", "USUBJID", "PARAMCD", "AVISIT", "AFRLT"), (
         *CORE, *_PARAM,
         _V("AVALC", "Analysis Value (C)", "text", "result", "POS, NEG, NE in CDISC's words",
            "POSITIVE|NEGATIVE|NOT EVALUABLE"),
@@ -268,7 +285,8 @@ LAYOUTS: tuple[Layout, ...] = (
         _V("ADY", "Analysis Relative Day", "study day", "", "ADT - TRTSDT + 1, without + 1 before infusion"),
         *_TIME,
     )),
-    Layout("ADEX", "Exposure Analysis Dataset", "cell_dose", ("STUDYID", "USUBJID", "PARAMCD", "EXSEQ", "ASTDT"), (
+    Layout("ADEX", "Exposure Analysis Dataset", "cell_dose",
+           ("STUDYID", "USUBJID", "PARAMCD", "EXSEQ", "ASTDT"), (
         *CORE, *_PARAM,
         _V("PARCAT1", "Parameter Category 1", "text", "", "CAR-T INFUSION or LYMPHODEPLETION",
            "CAR-T INFUSION|LYMPHODEPLETION"),

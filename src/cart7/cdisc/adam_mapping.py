@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-How = Literal[
-    "word", "number", "date", "study day", "elapsed", "flag", "below the limit", "in brackets"
-]
+How = Literal["word", "number", "date", "study day", "elapsed", "flag", "below the limit", "in brackets"]
 Codes = Mapping[str, str]
 
 
@@ -20,7 +18,6 @@ def codes(more: Mapping[str, str] | None = None, **lists: str) -> Codes:
     return MappingProxyType(
         {word: term for term, words in lists.items() for word in words.split("|")} | dict(more or {})
     )
-
 
 
 def _no_codes() -> Codes:
@@ -38,7 +35,8 @@ class ColumnSource:
     variables : tuple of str
         The first that is not blank counts, row by row.
     how : str
-        `word`, `number`, `date` (ISO text, a SAS date or datetime; else the partial date in xxxDTC), `study day` (CDISC's, without a day 0),
+        `word`, `number`, `date` (ISO text, a SAS date or datetime; else the partial date of its xxxDTC),
+        `study day` (CDISC's, without a day 0),
         `elapsed` (time since the first infusion, in the unit of FRLTU or of the label), `flag` (Y, else N),
         `below the limit` (words such as `<LLOQ`, or a flag), `in brackets` (the unit in PARAM).
     codes : mapping
@@ -177,9 +175,7 @@ _UNRELATED = ("NOT RELATED", "N", "NO", "NONE", "REMOTE", "UNLIKELY", "UNRELATED
 _RELATED = ("RELATED", "Y", "YES", "PROBABLE", "POSSIBLE", "DEFINITE", "CERTAIN", "PROBABLY RELATED",
             "POSSIBLY RELATED", "DEFINITELY RELATED")  # fmt: skip
 _NOT_TOLD = {"UNKNOWN": "", "NOT APPLICABLE": ""}
-RELATED = codes(
-    dict.fromkeys(_UNRELATED, "NOT RELATED") | dict.fromkeys(_RELATED, "RELATED") | _NOT_TOLD
-)
+RELATED = codes(dict.fromkeys(_UNRELATED, "NOT RELATED") | dict.fromkeys(_RELATED, "RELATED") | _NOT_TOLD)
 RELATED_FLAG = codes(dict.fromkeys(_UNRELATED, "N") | dict.fromkeys(_RELATED, "Y") | _NOT_TOLD)
 OUTCOME = codes(
     {"NOT RECOVERED/NOT RESOLVED": "NOT RECOVERED", "NOT RESOLVED": "NOT RECOVERED",
@@ -203,7 +199,9 @@ PD_PARAMETER = codes(CD7POS_ABS="CD7ABS", CD7POS_PCT="CD7PCT", LYM_ABS="LYMABS",
 TEST = codes(ANC="NEUT|NEUTABS", ALC="LYM|LYMPH|LYMABS", PLT="PLAT", ALP="ALKPH", K="POTAS", SODIUM="NA",
              FERRITIN="FERR", CREAT="CREATE", FIBRINO="FIBRINOG", CA="CALCIUM")  # fmt: skip
 MATRIX = codes(PB="BLOOD|WHOLE BLOOD|PERIPHERAL BLOOD", BM="BONE MARROW")
-AGENT = codes({"FLUDARABINE DOSE (MG/M2)": "FLUDARABINE", "CYCLOPHOSPHAMIDE DOSE (MG/M2)": "CYCLOPHOSPHAMIDE"})
+AGENT = codes(
+    {"FLUDARABINE DOSE (MG/M2)": "FLUDARABINE", "CYCLOPHOSPHAMIDE DOSE (MG/M2)": "CYCLOPHOSPHAMIDE"}
+)
 
 _in_brackets = ColumnSource(
     column="unit", variables=("PARAM",), how="in brackets",
@@ -237,11 +235,13 @@ USUAL: tuple[DataSetMapping, ...] = (
         data_set="ADSL", table="events", file="adsl",
         events=(
             EventSource(event="HSCT", date=("HSCTDT",), study_day=("HSCTDY",), detail=("HSCTDESC",)),
-            EventSource(event="SECOND_INFUSION", date=("INF2DT",), study_day=("INF2DY",), detail=("INF2DESC",)),
+            EventSource(event="SECOND_INFUSION", date=("INF2DT",), study_day=("INF2DY",),
+                        detail=("INF2DESC",)),
             EventSource(event="NEW_THERAPY", date=("NEWTXDT",), study_day=("NEWTXDY",), detail=("NEWTXDSC",)),
             EventSource(event="PROGRESSION", date=("PDDT",), study_day=("PDDY",), detail=("PDDESC",)),
             EventSource(event="WITHDRAWAL", date=("WDDT",), study_day=("WDDY",), detail=("WDREAS",)),
-            EventSource(event="DEATH", date=("DTHDT", "DTHDTC"), study_day=("DTHADY",), detail=("DTHCAUS",)),
+            EventSource(event="DEATH", date=("DTHDT", "DTHDTC"), study_day=("DTHADY",),
+                        detail=("DTHCAUS",)),
             EventSource(event="LAST_CONTACT", date=("LSTALVDT",), study_day=("LSTALVDY",)),
         ),
     ),
@@ -302,7 +302,8 @@ USUAL: tuple[DataSetMapping, ...] = (
             _flag("unscheduled", "UNSCHFL"),
             _coded("matrix", "PCSPEC", MATRIX), _coded("assay", "PARAMCD", ASSAY),
             *_numbers(value="AVAL"), *_words(unit="AVALU"), _in_brackets,
-            ColumnSource(column="blq", variables=("AVALC", "AVALCAT1", "PCSTRESC", "BLQFL"), how="below the limit"),
+            ColumnSource(column="blq", variables=("AVALC", "AVALCAT1", "PCSTRESC", "BLQFL"),
+                         how="below the limit"),
             *_numbers(lloq="ALLOQ PCLLOQ", lod="ALOD"),
         ),
         not_records=codes({"DOSE": "a dose, not a sample"}),
@@ -326,7 +327,8 @@ USUAL: tuple[DataSetMapping, ...] = (
         DataSetMapping(
             data_set=name, table="ada", file=name.lower(),
             columns=(_elapsed("nominal_day", "NFRLT"), *_words(nominal_label="AVISIT"),
-                     *_DATED, _coded("screening", "SCRNRES", POSITIVE), _coded("confirmatory", "CONFRES", POSITIVE)),
+                     *_DATED, _coded("screening", "SCRNRES", POSITIVE),
+                     _coded("confirmatory", "CONFRES", POSITIVE)),
             parameters=(
                 Parameter(column="result", paramcd=("ADA", "RESULT1"), codes=ADA),
                 Parameter(column="titer", paramcd=("ADA", "ADATITER", "BAB*"), variable="AVAL"),

@@ -66,7 +66,9 @@ def mapping_of(own: Own) -> AdamMapping:
         if name is None:
             tables = [*dict.fromkeys(each.table for each in USUAL), "subject_id"]
             fix = nearest(str(key), DATA_SETS) or nearest(str(key), tables)
-            problems.append(replace(_wrong(str(key), None, f"no data set or table is called {key!r}"), fix=fix))
+            problems.append(
+                replace(_wrong(str(key), None, f"no data set or table is called {key!r}"), fix=fix)
+            )
         elif not isinstance(change, Mapping):
             problems.append(_wrong(name, None, f"a table of changes belongs here, got {change!r}"))
         else:
@@ -79,6 +81,9 @@ def mapping_of(own: Own) -> AdamMapping:
 def nearest(word: str, known: Iterable[str]) -> str:
     """`did you mean ...?` with the nearest of the known names; empty when none is near."""
     by_form = {name.casefold(): name for name in known}
+    exchanged = [name for form, name in by_form.items() if sorted(form) == sorted(word.casefold())]
+    if exchanged:
+        return f"did you mean {exchanged[0]}?"
     near = get_close_matches(word.casefold(), list(by_form), n=1)
     return f"did you mean {by_form[near[0]]}?" if near else ""
 
@@ -143,20 +148,24 @@ def _changed(
 
 def _names(words: Any) -> tuple[str, ...]:
     """Variables in capitals; none where the column is to stay blank."""
-    given = (words,) if isinstance(words, str) else words if isinstance(words, list | tuple) else (str(words),)
+    given = (
+        (words,) if isinstance(words, str) else words if isinstance(words, list | tuple) else (str(words),)
+    )
     return tuple(str(word).strip().upper() for word in given if str(word).strip())
 
 
 def _with_column(
     mine: list[DataSetMapping], column: str, variables: tuple[str, ...], problems: list[Problem]
 ) -> list[DataSetMapping]:
-    """The column read from these variables, in every table that has it in the usual mapping, else the first."""
+    """The column read from these variables: in every table that usually has it, else in the first."""
     places = [each.table for each in mine if column in TABLES[each.table].columns and not each.endpoints]
     usual = [each.table for each in mine if any(source.column == column for source in each.columns)]
     if not places or column == "subject_id":
         known = [name for each in mine for name in TABLES[each.table].columns]
         tables = ", ".join(dict.fromkeys(each.table for each in mine))
-        problems.append(_wrong(mine[0].data_set, column, f"{tables} has no column {column!r} to map", known, column))
+        problems.append(
+            _wrong(mine[0].data_set, column, f"{tables} has no column {column!r} to map", known, column)
+        )
         return mine
     chosen = usual or places[:1]
     return [_read_from(each, column, variables) if each.table in chosen else each for each in mine]
@@ -191,7 +200,8 @@ def _with_codes(
     if not isinstance(terms, Mapping):
         problems.append(_wrong(name, column, f"codes are a table of words and terms, got {terms!r}"))
         return mine
-    mapped = {source.column for each in mine for source in (*each.columns, *each.parameters)}
+    mapped = {source.column for each in mine for source in each.columns}
+    mapped |= {parameter.column for each in mine for parameter in each.parameters}
     if column not in mapped:
         problems.append(_wrong(name, column, f"codes for {column!r}, which is not mapped", mapped, column))
         return mine
@@ -219,7 +229,9 @@ def _check_terms(
     allowed = TABLES[each.table].columns[column].allowed
     for word, term in terms.items():
         if allowed and str(term) and str(term) not in allowed:
-            message = f"{word!r} is mapped to {str(term)!r}; {each.table}.{column} allows {', '.join(allowed)}"
+            message = (
+                f"{word!r} is mapped to {str(term)!r}; {each.table}.{column} allows {', '.join(allowed)}"
+            )
             problems.append(_wrong(each.data_set, column, message, allowed, str(term)))
 
 

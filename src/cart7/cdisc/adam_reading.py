@@ -33,7 +33,7 @@ def read_adam(
     on_problem: OnProblem = "raise",
     encoding: str | None = None,
 ) -> Study:
-    """Read a folder of ADaM (or ADaM-like) data sets as a study.
+    r"""Read a folder of ADaM (or ADaM-like) data sets as a study.
 
     Parameters
     ----------
@@ -50,9 +50,9 @@ def read_adam(
     Returns
     -------
     Study
-        With the checks of `read_study`. The `row` of a table is that of its data set (of `responses`, `ada` and
-        `products` the first of the rows that were joined; `events` are numbered). Rows that are no record of a
-        table (derived ones, doses, other parameters) stand in `.problems` with their reason and in
+        With the checks of `read_study`. The `row` of a table is that of its data set (of `responses`, `ada`
+        and `products` the first of the rows that were joined; `events` are numbered). Rows that are no record
+        of a table (derived ones, doses, other parameters) stand in `.problems` with their reason and in
         `.accounting` as set aside.
 
     Raises
@@ -65,15 +65,15 @@ def read_adam(
 
     Notes
     -----
-    CDISC's study day has no day 0: infusion is day 1, here it is day 0. CNSR 0 is the event. Severity words are
-    not CTCAE grades.
+    CDISC's study day has no day 0: infusion is day 1, here it is day 0. CNSR 0 is the event. Severity words
+    are not CTCAE grades.
 
     Examples
     --------
     >>> import tempfile
     >>> folder = Path(tempfile.mkdtemp())
-    >>> _ = (folder / "adsl.csv").write_text("USUBJID,TRTSDT,SAFFL,DTHDT\\n1,2024-02-01,Y,2024-03-01\\n")
-    >>> _ = (folder / "adae.csv").write_text("USUBJID,AESEQ,AEDECOD,ASTDY\\n1,1,Fever,1\\n")
+    >>> _ = (folder / "adsl.csv").write_text("USUBJID,TRTSDT,SAFFL,DTHDT\n1,2024-02-01,Y,2024-03-01\n")
+    >>> _ = (folder / "adae.csv").write_text("USUBJID,AESEQ,AEDECOD,ASTDY\n1,1,Fever,1\n")
     >>> study = read_adam(folder)
     >>> study.adverse_events["start_day"].tolist(), study.events["day"].tolist()
     ([0], [29.0])
@@ -159,14 +159,10 @@ def _codes(each: DataSetMapping) -> tuple[str, ...]:
     return tuple(code for endpoint in each.endpoints for code in endpoint.paramcd)
 
 
-def _account(
-    mine: list[DataSetMapping], file: DataSetFile, used: Any, own: pd.Series, desk: Desk
-) -> None:
+def _account(mine: list[DataSetMapping], file: DataSetFile, used: Any, own: pd.Series, desk: Desk) -> None:
     """Rows of a data set that no table took, with their reasons."""
     if not used.all():
-        usual = reasons_not_read(mine[0], mine, file)
-        reasons = usual.where(~usual.index.isin(own.index), own.reindex(usual.index))
-        desk.leave(mine[0].table, file.name, reasons[~used])
+        desk.leave(mine[0].table, file.name, reasons_not_read(mine, file, own)[~used])
     ragged = file.rows_in - len(file.cells)
     if ragged:
         desk.set_aside[mine[0].table] = desk.set_aside.get(mine[0].table, 0) + ragged

@@ -21,7 +21,15 @@ from cart7.errors import Problem
 
 Rows = npt.NDArray[np.bool_]
 
-_VISIT_KEYS = ("infusion_no", "infusion_date", "visit", "nominal_label", "assessment_date", "sample_date", "day")
+_VISIT_KEYS = (
+    "infusion_no",
+    "infusion_date",
+    "visit",
+    "nominal_label",
+    "assessment_date",
+    "sample_date",
+    "day",
+)
 _SEVERITY = ("ASEVN", "ASEV", "AESEV")
 _DAYS_OF_A_MONTH = 30
 _STUDY_DAY_LABEL = re.compile(r"DAY\s*-?[0-9]+", re.IGNORECASE)
@@ -43,11 +51,13 @@ class Desk:
                     new_value=new_value)
         )  # fmt: skip
 
-    def leave(self, table: str, data_set: str, reasons: pd.Series) -> None:
-        """Rows that are no record of a table, with their reasons: one finding for each reason."""
-        for reason, mine in reasons.groupby(reasons, sort=False):
+    def leave(self, table: str, data_set: str, reasons: pd.DataFrame) -> None:
+        """Rows that are no record of a table (`reason`, `paramcd`): one finding for each reason."""
+        for reason, mine in reasons.groupby("reason", sort=False):
             count = f"{len(mine)} row{' is' if len(mine) == 1 else 's are'} not read"
-            where = f"lines {values.lines(mine.index.tolist())}"
+            codes = mine["paramcd"].value_counts(sort=False)
+            which = "".join(f", {code} ({n})" for code, n in codes.items()).removeprefix(", ")
+            where = f"PARAMCD {which}" if which else f"lines {values.lines(mine.index.tolist())}"
             self.warn(table, "ADAM-NOT-A-RECORD", f"{data_set}: {count}: {reason} ({where})")
         self.set_aside[table] = self.set_aside.get(table, 0) + len(reasons)
 
@@ -57,7 +67,9 @@ def ids(file: DataSetFile, desk: Desk) -> pd.Series:
     name = next((each for each in ("USUBJID", "SUBJID") if each in file.cells.columns), None)
     if name is None:
         return pd.Series(None, index=file.cells.index, dtype=object)
-    return values.each(file.cells[name], lambda cell: desk.subject_ids.get(values.word(cell), values.word(cell)))
+    return values.each(
+        file.cells[name], lambda cell: desk.subject_ids.get(values.word(cell), values.word(cell))
+    )
 
 
 def records(each: DataSetMapping, file: DataSetFile, desk: Desk) -> tuple[pd.DataFrame, Rows]:
@@ -67,7 +79,9 @@ def records(each: DataSetMapping, file: DataSetFile, desk: Desk) -> tuple[pd.Dat
                        labels=file.labels)  # fmt: skip
     columns = {"subject_id": ids(part, desk)}
     for column in dict.fromkeys(source.column for source in each.columns):
-        found_column = _column(part, [source for source in each.columns if source.column == column], each, desk)
+        found_column = _column(
+            part, [source for source in each.columns if source.column == column], each, desk
+        )
         if found_column is not None:
             columns[column] = found_column
     frame = pd.DataFrame(columns, index=part.cells.index, dtype=object)
@@ -80,22 +94,40 @@ def records(each: DataSetMapping, file: DataSetFile, desk: Desk) -> tuple[pd.Dat
     return (frame if finish is None else finish(frame, part, desk)), taken
 
 
-def reasons_not_read(each: DataSetMapping, mappings: Sequence[DataSetMapping], file: DataSetFile) -> pd.Series:
-    """Why each row of a data set would be no record, the strongest reason first."""
+def reasons_not_read(mappings: Sequence[DataSetMapping], file: DataSetFile, own: pd.Series) -> pd.DataFrame:
+    """Why each row of a data set would be no record, the strongest reason first.
+
+    Parameters
+    ----------
+    mappings : sequence of DataSetMapping
+        Of this data set.
+    file : DataSetFile
+    own : Series
+        Reasons that are known already, by row.
+
+    Returns
+    -------
+    DataFrame
+        `reason`, and `paramcd` where the code is the reason.
+    """
     cells = file.cells
-    code = values.plain(cells["PARAMCD"]) if "PARAMCD" in cells.columns else pd.Series(None, index=cells.index)
+    none = pd.Series(None, index=cells.index, dtype=object)
+    code = values.plain(cells["PARAMCD"]) if "PARAMCD" in cells.columns else none
     derived = _derived(file)
     alone = derived & ~_observed_beside(file, derived)
     known = {pattern: why for one in mappings for pattern, why in one.not_records.items()}
-    dtype = cells["DTYPE"].map(found) if "DTYPE" in cells.columns else ""
+    dtype = cells["DTYPE"].map(found, na_action="ignore").fillna("") if "DTYPE" in cells.columns else ""
     patterns = [pattern for one in mappings for pattern in _patterns(one)]
     other = ~_matches(code, patterns) if patterns else np.zeros(len(cells), dtype=bool)
-    words = "PARAMCD " + code.map(lambda cell: "blank" if cell is None else str(cell)) + ": "
+    no_record = code.isin(list(known)).to_numpy()
+    tables = " or ".join(dict.fromkeys(one.table for one in mappings))
     why = pd.Series("no result", index=cells.index, dtype=object)
-    why = why.mask(other, words + f"no source of {' or '.join(dict.fromkeys(one.table for one in mappings))}")
-    why = why.mask(code.isin(list(known)), words + code.map(known).fillna(""))
-    why = why.mask(derived, "a derived record (DTYPE " + dtype + ")")
-    return why.mask(alone, "a derived record (DTYPE " + dtype + "), and no observed one stands beside it")
+    why = why.where(~why.index.isin(own.index), own.reindex(why.index))
+    why = why.mask(other, f"no source of {tables}").mask(no_record, code.map(known))
+    why = why.mask(derived, "a derived record, DTYPE " + dtype)
+    why = why.mask(alone, "a derived record, DTYPE " + dtype + ", and no observed one stands beside it")
+    by_code = (other | no_record) & ~derived
+    return pd.DataFrame({"reason": why, "paramcd": code.where(by_code, None)})
 
 
 # --- which rows ----------------------------------------------------------------------------------
@@ -116,7 +148,7 @@ def _matches(code: pd.Series, patterns: Sequence[str]) -> Rows:
 def _derived(file: DataSetFile) -> Rows:
     if "DTYPE" not in file.cells.columns:
         return np.zeros(len(file.cells), dtype=bool)
-    return file.cells["DTYPE"].notna().to_numpy()
+    return np.asarray(file.cells["DTYPE"].notna(), dtype=bool)
 
 
 def _observed_beside(file: DataSetFile, derived: Rows) -> Rows:
@@ -135,7 +167,7 @@ def _wanted(each: DataSetMapping, file: DataSetFile) -> Rows:
     code = values.plain(file.cells["PARAMCD"])
     if patterns := _patterns(each):
         return wanted & _matches(code, patterns)
-    return wanted & ~code.isin(list(each.not_records)).to_numpy()
+    return np.asarray(wanted & ~code.isin(list(each.not_records)), dtype=bool)
 
 
 # --- columns -------------------------------------------------------------------------------------
@@ -188,21 +220,20 @@ def _say_what_is_blank(
     read = values.coded(source.codes, keep_others=False)
     words = sorted({str(cell) for cell in part.cells[variable].dropna() if read(cell) is None})
     if words:
-        desk.warn(each.table, "ADAM-WORD", f"{each.data_set}: {variable} {', '.join(map(repr, words))} is none of "
-                  "the words of this column; it is left blank", column=source.column,
-                  fix=f"name a code list: [{each.data_set}.codes.{source.column}]")  # fmt: skip
+        which = f"{each.data_set}: {variable} {', '.join(map(repr, words))}"
+        message = f"{which} is none of the words of this column; it is left blank"
+        fix = f"name a code list: [{each.data_set}.codes.{source.column}]"
+        desk.warn(each.table, "ADAM-WORD", message, column=source.column, fix=fix)
 
 
-def _study_days(
-    part: DataSetFile, variable: str, column: str, each: DataSetMapping, desk: Desk
-) -> pd.Series:
+def _study_days(part: DataSetFile, variable: str, column: str, each: DataSetMapping, desk: Desk) -> pd.Series:
     """CDISC study days as days since infusion; a day 0 is refused."""
     days = values.each(part.cells[variable], values.day_of_study_day)
     zero = days.isna() & part.cells[variable].notna()
     for row in part.cells.index[zero]:
         desk.problems.append(
             Problem(table=each.table, row=int(row), column=column, value="0", rule="ADAM-STUDY-DAY",
-                    message=f"{each.data_set}: {variable} is 0; CDISC's study day has no day 0 (infusion is day 1)",
+                    message=f"{each.data_set}: {variable} is 0; CDISC has no study day 0 (infusion is day 1)",
                     fix="correct it, or map a variable that counts from 0")
         )  # fmt: skip
     return days
@@ -216,13 +247,14 @@ def _elapsed(part: DataSetFile, variable: str, each: DataSetMapping, desk: Desk)
         stated = part.cells["FRLTU"]
         unit = stated.where(stated.notna(), unit)
     if (unit.isna() & cells.notna()).any():
-        desk.warn(each.table, "ADAM-TIME-UNIT", f"{each.data_set}: {variable} states no unit (FRLTU); it is read as days",
-                  column="day")  # fmt: skip
+        message = f"{each.data_set}: {variable} states no unit (FRLTU); it is read as days"
+        desk.warn(each.table, "ADAM-TIME-UNIT", message, column="day")
         unit = unit.where(unit.notna(), "DAYS")
     unknown = sorted({str(word) for word in unit.unique() if values.days_of_unit(word) is None})
     if unknown:
-        desk.warn(each.table, "ADAM-TIME-UNIT", f"{each.data_set}: the unit {', '.join(unknown)} of {variable} is unknown",
-                  column="day", severity="error", fix="known are DAYS, HOURS, MINUTES, WEEKS")  # fmt: skip
+        message = f"{each.data_set}: the unit {', '.join(unknown)} of {variable} is unknown"
+        fix = "known are DAYS, HOURS, MINUTES, WEEKS"
+        desk.warn(each.table, "ADAM-TIME-UNIT", message, column="day", severity="error", fix=fix)
     per_day = unit.map(lambda word: values.days_of_unit(word) or np.nan).astype(float)
     numbers = cells.map(lambda cell: np.nan if cell is None else values.as_number(cell), na_action="ignore")
     texts = numbers.isna() & cells.notna()
@@ -266,7 +298,7 @@ def _flagged(part: DataSetFile) -> Rows:
     """Rows that ANL01FL picks among several of one parameter and visit."""
     if "ANL01FL" not in part.cells.columns:
         return np.ones(len(part.cells), dtype=bool)
-    return (values.flag(part.cells["ANL01FL"]) == "Y").to_numpy()
+    return np.asarray(values.flag(part.cells["ANL01FL"]) == "Y", dtype=bool)
 
 
 def _spread(results: pd.DataFrame, frame: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
@@ -294,15 +326,18 @@ def _with_nominal_days(
     """Nominal days: NFRLT in whole days, else AVISITN where it says the day of every visit's label."""
     labels = frame["nominal_label"].dropna().unique() if "nominal_label" in frame.columns else []
     if counted := [str(label) for label in labels if _STUDY_DAY_LABEL.fullmatch(str(label))]:
-        desk.warn(each.table, "ADAM-VISIT", f"{each.data_set}: AVISIT {counted[0]!r} may count as CDISC does (infusion "
-                  "is day 1); labels are read as days since infusion", column="nominal_label",
-                  fix=f"name a code list: [{each.data_set}.codes.nominal_label]")  # fmt: skip
+        message = (
+            f"{each.data_set}: AVISIT {counted[0]!r} may count as CDISC does (infusion is day 1); labels are "
+            "read as days since infusion"
+        )
+        fix = f"name a code list: [{each.data_set}.codes.nominal_label]"
+        desk.warn(each.table, "ADAM-VISIT", message, column="nominal_label", fix=fix)
     if "nominal_day" in frame.columns:
         days = pd.to_numeric(frame["nominal_day"], errors="coerce")
         if (days.dropna() % 1 == 0).all():
             return frame
-        desk.warn(each.table, "ADAM-NOMINAL-DAY", f"{each.data_set}: NFRLT is not in whole days; nominal days stay "
-                  "blank", column="nominal_day")  # fmt: skip
+        message = f"{each.data_set}: NFRLT is not in whole days; nominal days stay blank"
+        desk.warn(each.table, "ADAM-NOMINAL-DAY", message, column="nominal_day")
         frame = frame.drop(columns="nominal_day")
     if "nominal_label" not in frame.columns or "AVISITN" not in part.cells.columns:
         return frame
@@ -329,8 +364,8 @@ def _kinetics(frame: pd.DataFrame, part: DataSetFile, desk: Desk) -> pd.DataFram
         several = frame.groupby("assay")["matrix"].transform("nunique") > 1
         if several.any():
             names = ", ".join(sorted(set(frame.loc[several, "assay"].astype(str))))
-            desk.warn("kinetics", "ADAM-SPECIMENS", f"ADPC: {names} is measured in several specimens; each is an "
-                      "assay of its own", column="assay")  # fmt: skip
+            message = f"ADPC: {names} is measured in several specimens; each is an assay of its own"
+            desk.warn("kinetics", "ADAM-SPECIMENS", message, column="assay")
             named = frame["assay"].astype(str) + " " + frame["matrix"].fillna("").astype(str)
             frame = frame.assign(assay=frame["assay"].mask(several, named))
     return frame
@@ -344,9 +379,10 @@ def _without_substitutes(frame: pd.DataFrame, part: DataSetFile, desk: Desk, tab
     if "value" in frame.columns:
         number = below & frame["value"].notna()
         if number.any():
-            desk.warn(table, "ADAM-BLQ", f"{part.name}: AVAL of {int(number.sum())} samples below the limit is a "
-                      f"substitute and not used (lines {values.lines(frame.index[number].tolist())})",
-                      column="value", severity="repair", new_value="")  # fmt: skip
+            which = f"{part.name}: AVAL of {int(number.sum())} samples below the limit"
+            where = values.lines(frame.index[number].tolist())
+            message = f"{which} is a substitute and not used (lines {where})"
+            desk.warn(table, "ADAM-BLQ", message, column="value", severity="repair", new_value="")
         frame = frame.assign(value=frame["value"].mask(below, None))
     stated = pd.Series(None, index=frame.index, dtype=object)
     for variable in ("AVALC", "AVALCAT1", "PCSTRESC"):
@@ -362,13 +398,15 @@ def _without_substitutes(frame: pd.DataFrame, part: DataSetFile, desk: Desk, tab
 def _adverse_events(frame: pd.DataFrame, part: DataSetFile, desk: Desk) -> pd.DataFrame:
     severity = next((name for name in _SEVERITY if name in part.cells.columns), None)
     if severity is not None and ("grade" not in frame.columns or frame["grade"].isna().all()):
-        desk.warn("adverse_events", "ADAM-SEVERITY",
-                  f"ADAE has severity ({severity}: mild, moderate, severe) and no toxicity grade; severity is no "
-                  "CTCAE grade, so that grades are missing", column="grade",
-                  fix=f'to take it as a grade all the same: [ADAE.columns] grade = "{severity}"')  # fmt: skip
+        message = (
+            f"ADAE has severity ({severity}: mild, moderate, severe) and no toxicity grade; severity is no "
+            "CTCAE grade, so that grades are missing"
+        )
+        fix = f'to take it as a grade all the same: [ADAE.columns] grade = "{severity}"'
+        desk.warn("adverse_events", "ADAM-SEVERITY", message, column="grade", fix=fix)
     if "ASTDTF" in part.cells.columns and (n := int(part.cells["ASTDTF"].notna().sum())):
-        desk.warn("adverse_events", "ADAM-IMPUTED-DATE", f"ADAE: {n} start dates are imputed (ASTDTF); they are taken "
-                  "as they stand", column="start_date")  # fmt: skip
+        message = f"ADAE: {n} start dates are imputed (ASTDTF); they are taken as they stand"
+        desk.warn("adverse_events", "ADAM-IMPUTED-DATE", message, column="start_date")
     ends = [name for name in ("end_date", "end_day") if name in frame.columns]
     if ends and "ongoing" not in frame.columns:
         open_end = frame[ends].isna().all(axis=1)
@@ -387,8 +425,10 @@ def _products(frame: pd.DataFrame, part: DataSetFile, desk: Desk) -> pd.DataFram
     if {"n_bags", "volume_ml"} <= set(frame.columns):
         several = pd.to_numeric(frame["n_bags"], errors="coerce") > 1
         if several.any():
-            desk.warn("products", "ADAM-BAGS", "ADEX holds totals for each infusion, not bags; the volume of several "
-                      "bags is left blank", column="volume_ml")  # fmt: skip
+            message = (
+                "ADEX holds totals for each infusion, not bags; the volume of several bags is left blank"
+            )
+            desk.warn("products", "ADAM-BAGS", message, column="volume_ml")
             frame = frame.assign(volume_ml=frame["volume_ml"].mask(several, None))
     return frame
 

@@ -5,26 +5,12 @@ Here: which field of which result becomes which variable. Not here: the tables o
 """
 
 import re
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-
-class People(Protocol):
-    """Who is who, as `adam_writing.People` knows it."""
-
-    core: pd.DataFrame
-    zero: pd.Series
-
-    def study_days(self, subject_id: pd.Series, dates: pd.Series, day: pd.Series | None) -> pd.Series:
-        """CDISC study days."""
-
-    def dates_that_count(
-        self, subject_id: pd.Series, text: pd.Series | None, day: pd.Series | None
-    ) -> tuple[pd.Series, pd.Series]:
-        """Dates, and the partial ones as text."""
-
+from cart7.cdisc.adam_people import People
 
 ASSESSMENTS = (
     ("overall_response", "OVRLRESP", "Overall Response by Investigator"),
@@ -126,8 +112,9 @@ def responders(analysis: Any, people: People) -> pd.DataFrame | None:
     blocks = []
     if analysis.best_response is not None:
         best = analysis.best_response.subjects
-        blocks.append(_response_rows(best, best["best_response"], people, visit="", code="BOR",
-                                     name="Best Overall Response", strategy="").assign(REASON=best["note"]))  # fmt: skip
+        names = {"visit": "", "code": "BOR", "name": "Best Overall Response", "strategy": ""}
+        block = _response_rows(best, best["best_response"], people, **names)
+        blocks.append(block.assign(REASON=best["note"]))
     if analysis.response is not None:
         rows = analysis.response.subjects
         taken: set[str] = {"BOR"}
@@ -135,8 +122,9 @@ def responders(analysis: Any, people: People) -> pd.DataFrame | None:
             code = _response_code(str(visit), str(strategy), taken)
             taken.add(code)
             flag = mine["responder"].map({1.0: "Y", 0.0: "N"}).fillna("")
-            block = _response_rows(mine, flag, people, visit=str(visit), code=code,
-                                   name=f"Responder at {visit}, {strategy}", strategy=str(strategy))  # fmt: skip
+            names = {"visit": str(visit), "code": code, "name": f"Responder at {visit}, {strategy}",
+                     "strategy": str(strategy)}  # fmt: skip
+            block = _response_rows(mine, flag, people, **names)
             blocks.append(block.assign(AVAL=mine["responder"].astype(float), REASON=mine["reason"]))
     return pd.concat(blocks, ignore_index=True) if blocks else None
 
@@ -153,7 +141,7 @@ def _response_rows(rows: pd.DataFrame, word: pd.Series, people: People, *, visit
 
 
 def _response_code(visit: str, strategy: str, taken: set[str]) -> str:
-    """RSPM3TP for M3 under treatment-policy: the first letters of the strategy, a number where it is taken."""
+    """RSPM3TP for M3 under treatment-policy: first letters of the strategy, a number where it is taken."""
     words = re.findall(r"[A-Z0-9]+", strategy.upper())
     letters = "".join(word[0] for word in words) if len(words) > 1 else "".join(words)
     code = base = ("RSP" + re.sub(r"[^A-Z0-9]", "", visit.upper()) + letters)[:_LONGEST]
@@ -206,7 +194,11 @@ def _infusions(analysis: Any, people: People) -> list[pd.DataFrame]:
     if analysis.cell_dose is None or bags is None:
         return []
     doses = analysis.cell_dose.subjects
-    number = bags["infusion_no"].astype(float) if "infusion_no" in bags.columns else pd.Series(1.0, index=bags.index)
+    number = (
+        bags["infusion_no"].astype(float)
+        if "infusion_no" in bags.columns
+        else pd.Series(1.0, index=bags.index)
+    )
     first = bags.assign(infusion_no=number).drop_duplicates(["subject_id", "infusion_no"])
     keys = [name for name in ("infusion_date", "day") if name in first.columns]
     dated = doses[["subject_id"]].assign(infusion_no=doses["infusion_no"].astype(float)).merge(

@@ -30,10 +30,8 @@ _DAYS_OF_UNIT = {
 _LAST_BRACKETS = re.compile(r"\(([^()]+)\)\s*$")
 _UNIT_IN_LABEL = re.compile(r"\(([A-Za-z]+)\)")
 
-Cells = pd.Series
 
-
-def each(cells: Cells, read: Callable[[object], object]) -> Cells:
+def each(cells: pd.Series, read: Callable[[object], object]) -> pd.Series:
     """A column read cell by cell, each different cell once; blank stays None."""
     known = {cell: read(cell) for cell in set(cells.tolist()) if cell is not None}
     values = np.full(len(cells), None, dtype=object)
@@ -46,7 +44,7 @@ def word(cell: object) -> object:
     return found(cell).strip() or None
 
 
-def plain(cells: Cells) -> Cells:
+def plain(cells: pd.Series) -> pd.Series:
     """Words of a column; typed numbers and dates stay what they are."""
     return each(cells, lambda cell: word(cell) if isinstance(cell, str) else cell)
 
@@ -134,7 +132,7 @@ def as_number(cell: object) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-def flag(cells: Cells) -> Cells:
+def flag(cells: pd.Series) -> pd.Series:
     """Y where a CDISC flag is Y, else N: its blank says no."""
     yes = each(cells, lambda cell: found(cell).strip().upper())
     return pd.Series(np.where(yes == "Y", "Y", "N"), index=cells.index, dtype=object)

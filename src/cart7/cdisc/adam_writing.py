@@ -7,19 +7,18 @@ Here: the frames of the data sets, their files and their description. Not here: 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cart7 import derive
 from cart7._version import __version__
 from cart7.cdisc import adam_results, adam_values
 from cart7.cdisc.adam_files import CREATED, LONGEST_TEXT, kind_of, length_of, write_dataset
 from cart7.cdisc.adam_layout import CORE, LAYOUTS, Layout, Variable
 from cart7.cdisc.adam_mapping import ASSAY, PD_PARAMETER
+from cart7.cdisc.adam_people import COMPLETE, People, as_dates, as_numbers, as_texts, as_titers, study_day
 from cart7.records import PARTIAL_DATE
 from cart7.study import Study
 
@@ -27,10 +26,8 @@ NOTICE = (
     "ADaM-like: names and structure follow ADaM, nobody has validated them against its conformance rules; "
     "variables without a CDISC name are cart7's."
 )
-_COMPLETE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _KEPT = {variable.name for variable in CORE} | {"PARAMCD", "PARAM", "AVAL", "AVALC", "CNSR"}
 _PARAMCD = re.compile(r"[A-Z][A-Z0-9_]{0,7}")
-_DAY = pd.Timedelta(days=1)
 
 
 def write_adam(analysis: Any, folder: str | Path) -> dict[str, Path]:
@@ -46,8 +43,8 @@ def write_adam(analysis: Any, folder: str | Path) -> dict[str, Path]:
     Returns
     -------
     dict of str to Path
-        The files: `adsl.xpt`, `adsl.json` and so on for each data set with rows, and `define.json`, which says
-        of every variable its label, type, length, code list and where it comes from.
+        The files: `adsl.xpt`, `adsl.json` and so on for each data set with rows, and `define.json`, which
+        says of every variable its label, type, length, code list and where it comes from.
 
     Raises
     ------
@@ -58,9 +55,9 @@ def write_adam(analysis: Any, folder: str | Path) -> dict[str, Path]:
 
     Notes
     -----
-    Study days are CDISC's: infusion is day 1 and there is no day 0; AFRLT holds the days since infusion. AVAL of
-    ADTTE is ADT - STARTDT + 1; CNSR 0 is the event. The files of the same analysis have the same bytes: their
-    time of creation is a fixed one.
+    Study days are CDISC's: infusion is day 1 and there is no day 0; AFRLT holds the days since infusion. AVAL
+    of ADTTE is ADT - STARTDT + 1; CNSR 0 is the event. The files of the same analysis have the same bytes:
+    their time of creation is a fixed one.
 
     Examples
     --------
@@ -102,103 +99,7 @@ def _data_sets(analysis: Any) -> list[tuple[Layout, pd.DataFrame]]:
     return found
 
 
-# --- who is who ----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class People:
-    """The variables that every data set has, by subject."""
-
-    core: pd.DataFrame
-    zero: pd.Series
-
-    @classmethod
-    def of(cls, analysis: Any) -> "People":
-        """From the table of subjects."""
-        subjects = analysis.study.subjects
-        who = subjects["subject_id"].astype(str)
-        blank = pd.Series("", index=subjects.index, dtype=object)
-        study = _texts(subjects["study_id"]) if "study_id" in subjects.columns else blank
-        infused = pd.Series(derive.infused(subjects), index=subjects.index)
-        level = _numbers(subjects["dose_level"]) if "dose_level" in subjects.columns else blank.map(lambda _: np.nan)
-        level = level.astype(float)
-        named = level.map(lambda number: "" if pd.isna(number) else f"Dose level {number:g}").astype(object)
-        zero = derive.day_zero(subjects).set_axis(who)
-        core = pd.DataFrame(
-            {
-                "STUDYID": study,
-                "USUBJID": (study + "-" + who).where(study != "", who),
-                "SUBJID": who,
-                "TRT01P": named,
-                "TRT01A": named.where(infused, ""),
-                "TRT01AN": level.where(infused),
-                "TRTSDT": zero.to_numpy(),
-                "SAFFL": np.where(infused, "Y", "N"),
-            }
-        ).set_axis(who)
-        return cls(core=core, zero=zero)
-
-    def beside(self, subject_id: pd.Series) -> pd.DataFrame:
-        """Their variables, row by row with a table."""
-        return self.core.reindex(subject_id.astype(str)).set_axis(subject_id.index)
-
-    def study_days(self, subject_id: pd.Series, dates: pd.Series, day: pd.Series | None) -> pd.Series:
-        """CDISC study day of dates; of the day since infusion where there is no date."""
-        zero = self.zero.reindex(subject_id.astype(str)).set_axis(subject_id.index)
-        since = (dates - zero) / _DAY
-        if day is not None:
-            since = since.where(since.notna(), np.floor(day.astype(float)))
-        return study_day(since)
-
-    def dates_that_count(
-        self, subject_id: pd.Series, text: pd.Series | None, day: pd.Series | None
-    ) -> tuple[pd.Series, pd.Series]:
-        """Dates, and the partial ones as text; where day and date disagree, the day counts."""
-        zero = self.zero.reindex(subject_id.astype(str)).set_axis(subject_id.index)
-        none = pd.Series(None, index=subject_id.index, dtype=object)
-        texts = _texts(none if text is None else text)
-        dates = _dates(texts)
-        if day is not None:
-            days = day.astype(float)
-            told = zero + pd.to_timedelta(np.floor(days), unit="D")
-            differ = ((dates - zero) / _DAY - days).abs() >= 1
-            dates = dates.mask((differ | dates.isna()) & told.notna(), told)
-        return dates, texts.where(dates.isna(), "")
-
-
-def study_day(since: pd.Series) -> pd.Series:
-    """Days since infusion as CDISC's study day: infusion is day 1, the day before -1."""
-    whole = np.floor(since.astype(float))
-    return whole + (whole >= 0)
-
-
 # --- cells ---------------------------------------------------------------------------------------
-
-
-def _texts(cells: pd.Series) -> pd.Series:
-    return cells.map(_text).astype(object)
-
-
-def _text(cell: object) -> str:
-    if cell is None or pd.isna(cell):  # type: ignore[call-overload]
-        return ""
-    if isinstance(cell, float):
-        return str(int(cell)) if cell.is_integer() else repr(float(cell))
-    return str(cell)
-
-
-def _numbers(cells: pd.Series) -> pd.Series:
-    return pd.to_numeric(cells.astype(object).where(cells.notna(), np.nan)).astype(float)
-
-
-def _dates(texts: pd.Series) -> pd.Series:
-    complete = texts.where(texts.str.fullmatch(_COMPLETE), None)
-    return pd.to_datetime(complete, format="%Y-%m-%d").astype("datetime64[s]")
-
-
-def _titers(cells: pd.Series) -> pd.Series:
-    """Denominator of a titre: `1:160` is 160."""
-    return _numbers(_texts(cells).map(lambda text: adam_values.as_number(text.rpartition(":")[2])))
 
 
 def _from_columns(table: pd.DataFrame, layout: Layout, people: People) -> pd.DataFrame:
@@ -209,32 +110,36 @@ def _from_columns(table: pd.DataFrame, layout: Layout, people: People) -> pd.Dat
         if variable.column in table.columns and variable.name not in columns:
             columns[variable.name] = _as(variable, table[variable.column])
             if variable.kind == "date":
-                texts = _texts(table[variable.column])
+                texts = as_texts(table[variable.column])
                 columns[adam_values.companion(variable.name)] = _partial(texts)
     return pd.DataFrame(columns, index=table.index)
 
 
 def _partial(texts: pd.Series) -> pd.Series:
-    return texts.where(texts.map(lambda text: bool(PARTIAL_DATE.fullmatch(text))) & ~texts.str.fullmatch(_COMPLETE), "")
+    return texts.where(
+        texts.map(lambda text: bool(PARTIAL_DATE.fullmatch(text))) & ~texts.str.fullmatch(COMPLETE), ""
+    )
 
 
 def _as(variable: Variable, cells: pd.Series) -> pd.Series:
     if variable.kind == "number":
-        return _titers(cells) if variable.column == "titer" else _numbers(cells)
+        return as_titers(cells) if variable.column == "titer" else as_numbers(cells)
     if variable.kind == "date":
-        return _dates(_texts(cells))
+        return as_dates(as_texts(cells))
     if variable.kind == "study day":
-        return study_day(_numbers(cells))
+        return study_day(as_numbers(cells))
     if variable.kind == "flag":
-        return pd.Series(np.where(_texts(cells) == "Y", "Y", ""), index=cells.index, dtype=object)
-    return _texts(cells)
+        return pd.Series(np.where(as_texts(cells) == "Y", "Y", ""), index=cells.index, dtype=object)
+    return as_texts(cells)
 
 
 def _arranged(layout: Layout, frame: pd.DataFrame) -> pd.DataFrame:
     """Variables in the order of the layout; a derived one that is blank throughout is left out."""
     kept = {}
     words = [name for name in frame.columns if kind_of(frame[name]) == "text"]
-    frame = frame.assign(**{name: frame[name].astype(object).where(frame[name].notna(), "") for name in words})
+    frame = frame.assign(
+        **{name: frame[name].astype(object).where(frame[name].notna(), "") for name in words}
+    )
     for variable in layout.variables:
         for name in (variable.name, adam_values.companion(variable.name) if variable.kind == "date" else ""):
             if name in frame.columns and (name in _KEPT or (variable.column and name == variable.name)
@@ -277,7 +182,7 @@ def _in_pieces(text: str) -> list[str]:
 
 def _with_parameter(frame: pd.DataFrame, words: pd.Series, usual: Mapping[str, str]) -> pd.DataFrame:
     """PARAMCD and PARAM of the words of a table: all different, the unit in brackets."""
-    texts = _texts(words)
+    texts = as_texts(words)
     by_term = {term: code for code, term in reversed(list(usual.items()))}
     codes: dict[str, str] = {}
     for word in dict.fromkeys(texts):
@@ -311,8 +216,10 @@ def _sampled(
 
 def _quantified(frame: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """AVALC and BLQFL: what is below the limit in CDISC's words."""
-    flag = _texts(table["blq"]) if "blq" in table.columns else pd.Series("", index=table.index, dtype=object)
-    number = _texts(frame["AVAL"]) if "AVAL" in frame.columns else ""
+    flag = (
+        as_texts(table["blq"]) if "blq" in table.columns else pd.Series("", index=table.index, dtype=object)
+    )
+    number = as_texts(frame["AVAL"]) if "AVAL" in frame.columns else ""
     below = flag.map({"BLQ": "<LLOQ", "ND": "NOT DETECTED"})
     return frame.assign(AVALC=below.fillna(number).astype(object), BLQFL=np.where(flag != "", "Y", ""))
 
@@ -355,7 +262,7 @@ def _adae(analysis: Any, layout: Layout, people: People) -> pd.DataFrame | None:
         dates, rest = people.dates_that_count(table["subject_id"], table.get(date), table.get(day))
         frame[name], frame[partial] = dates, dates.dt.strftime("%Y-%m-%d").where(dates.notna(), rest)
     if "ongoing" in table.columns:
-        frame["AEENRF"] = _texts(table["ongoing"]).map({"Y": "AFTER", "N": "DURING"}).fillna("")
+        frame["AEENRF"] = as_texts(table["ongoing"]).map({"Y": "AFTER", "N": "DURING"}).fillna("")
     if analysis.ae_overview is not None:
         out = analysis.ae_overview.excluded
         out = out.loc[out["table"] == "adverse_events", "row"].tolist()
@@ -393,10 +300,10 @@ def _adis(analysis: Any, layout: Layout, people: People) -> pd.DataFrame | None:
         return None
     frame = _sampled(_from_columns(table, layout, people), table, people)
     words = {"POS": "POSITIVE", "NEG": "NEGATIVE", "NE": "NOT EVALUABLE"}
-    frame["AVALC"] = _texts(table["result"]).map(words).fillna("")
+    frame["AVALC"] = as_texts(table["result"]).map(words).fillna("")
     if analysis.ada is not None:
         status = analysis.ada.subjects.set_index("subject_id")["classification"]
-        frame["ADASTAT"] = _texts(table["subject_id"].map(status))
+        frame["ADASTAT"] = as_texts(table["subject_id"].map(status))
     return frame.assign(PARAMCD="ADA", PARAM="Anti-CAR Antibody Result")
 
 
@@ -420,7 +327,9 @@ def _adrs(analysis: Any, layout: Layout, people: People) -> pd.DataFrame | None:
         frame = _sampled(_from_columns(table, layout, people), table, people, "assessment_date")
         for column, code, name in adam_results.ASSESSMENTS:
             if column in table.columns:
-                said = frame.assign(AVALC=_texts(table[column]), PARAMCD=code, PARAM=name, PARCAT1="ASSESSMENT")
+                said = frame.assign(
+                    AVALC=as_texts(table[column]), PARAMCD=code, PARAM=name, PARCAT1="ASSESSMENT"
+                )
                 blocks.append(said[said["AVALC"] != ""])
         blocks = [pd.concat(blocks).sort_index(kind="stable")] if blocks else []
     found = _joined_to_core(adam_results.responders(analysis, people), layout, people)
