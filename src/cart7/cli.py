@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from cart7._version import __version__
 
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from cart7.designs import Design
     from cart7.plan import Plan
+    from cart7.study import Study
 
 FORMATS = ("html", "rtf", "docx")
 BROKEN_PIPE, INTERRUPTED = 141, 130
+_STUDY = "folder of the study's tables or of ADaM data sets, or example"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     report = commands.add_parser("report", help="analyse a study and write its report, results and manifest")
-    report.add_argument("study", metavar="STUDY", help="folder of the study's tables, or example")
+    report.add_argument("study", metavar="STUDY", help=_STUDY)
     report.add_argument(
         "--plan", metavar="FILE", help="analysis plan (default: STUDY/plan.toml, else defaults)"
     )
@@ -98,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     report.set_defaults(run=_report)
 
     check = commands.add_parser("check", help="print every data problem of a study")
-    check.add_argument("study", metavar="STUDY", help="folder of the study's tables, or example")
+    check.add_argument("study", metavar="STUDY", help=_STUDY)
     check.set_defaults(run=_check)
 
     verify = commands.add_parser("verify", help="compute again and compare with a manifest")
@@ -113,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
     following = commands.add_parser(
         "next-dose", help="the decision for the next cohort under the plan's design"
     )
-    following.add_argument("study", metavar="STUDY", help="folder of the study's tables, or example")
+    following.add_argument("study", metavar="STUDY", help=_STUDY)
     following.add_argument(
         "--plan", metavar="FILE", help="analysis plan with a [design] (default: STUDY/plan.toml)"
     )
@@ -136,6 +138,14 @@ def _parser() -> argparse.ArgumentParser:
         "--jobs", type=int, default=1, metavar="N", help="workers (1); the numbers stay the same"
     )
     simulate.set_defaults(run=_simulate)
+
+    export = commands.add_parser("export", help="write a study and its results as ADaM-like data sets")
+    export.add_argument("study", metavar="STUDY", help=_STUDY)
+    export.add_argument(
+        "--plan", metavar="FILE", help="analysis plan (default: STUDY/plan.toml, else defaults)"
+    )
+    export.add_argument("--out", metavar="DIR", default="cart7-adam", help="folder to write into")
+    export.set_defaults(run=_export)
 
     init = commands.add_parser("init", help="write a commented analysis plan with every rule")
     init.add_argument(
@@ -176,7 +186,7 @@ def _report(options: argparse.Namespace) -> int:
         raise Cart7Error(f"--out {out} is a file; name a folder")
     progress = _Progress()
     page = manifest.write_report(
-        options.study,
+        _tables_of(options.study, out / "study", options.on_problem),
         plan,
         out,
         formats=options.format,
@@ -185,6 +195,58 @@ def _report(options: argparse.Namespace) -> int:
     )
     progress.end()
     print(page)
+    return 0
+
+
+def _tables_of(study: str, place: Path, on_problem: str) -> str:
+    """The folder of tables to report on; ADaM data sets become one in `place`, beside the report."""
+    if not _is_adam(study):
+        return study
+    from cart7.cdisc.adam_reading import read_adam
+    from cart7.cdisc.adam_tables import FINDINGS, write_tables
+
+    read = read_adam(study, on_problem="report" if on_problem == "report" else "raise")
+    print(
+        f"note: {len(read.problems)} findings of the ADaM data sets stand in {place / FINDINGS}",
+        file=sys.stderr,
+    )
+    return str(write_tables(read, place))
+
+
+def _is_adam(study: str) -> bool:
+    """Whether a folder holds ADSL and no table of subjects."""
+    from cart7 import manifest
+
+    folder = manifest.study_folder(study)
+    names = {path.stem.lower() for path in folder.iterdir()} if folder.is_dir() else set()
+    return "adsl" in names and "subjects" not in names
+
+
+def _study_of(study: str, on_problem: Literal["raise", "report"] = "raise") -> "Study":
+    """The study of a folder of tables, or of ADaM data sets."""
+    from cart7 import manifest
+    from cart7.cdisc.adam_reading import read_adam
+    from cart7.study import read_study
+
+    if _is_adam(study):
+        return read_adam(study, on_problem=on_problem)
+    return read_study(manifest.study_folder(study), on_problem=on_problem)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from cart7 import analysis
+    from cart7.cdisc.adam_writing import write_adam
+    from cart7.errors import Cart7Error
+
+    out = Path(options.out)
+    if out.exists() and not out.is_dir():
+        raise Cart7Error(f"--out {out} is a file; name a folder")
+    plan = _plan_of(options.study, options.plan)
+    progress = _Progress()
+    found = analysis.analyse(_study_of(options.study), plan, progress=progress.tell)
+    progress.end()
+    write_adam(found, out)
+    print(out)
     return 0
 
 
@@ -200,10 +262,7 @@ def _plan_of(study: str, named: str | None) -> "Plan":
 
 
 def _check(options: argparse.Namespace) -> int:
-    from cart7 import manifest
-    from cart7.study import read_study
-
-    study = read_study(manifest.study_folder(options.study), on_problem="report")
+    study = _study_of(options.study, on_problem="report")
     problems = study.problems
     _print_problems(problems)
     if not len(problems):
@@ -286,15 +345,14 @@ def _design_of(plan: "Plan") -> "Design":
 
 
 def _next_dose(options: argparse.Namespace) -> int:
-    from cart7 import analysis, designs, manifest
+    from cart7 import analysis, designs
     from cart7.errors import PlanError
-    from cart7.study import read_study
 
     plan = _plan_of(options.study, options.plan)
     design = _design_of(plan)
     if options.levels is not None and options.levels < 1:
         raise PlanError(f"--levels must be at least 1, got {options.levels}")
-    state = analysis.dlt_state(read_study(manifest.study_folder(options.study)), plan)
+    state = analysis.dlt_state(_study_of(options.study), plan)
     try:
         found = designs.decide(
             design, *state, n_levels=options.levels, window_days=float(plan.dlt.window_days)
