@@ -4,6 +4,7 @@ Here: files and their cells. Not here: what a cell means (`adam_records`).
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from cart7.errors import DataError, Problem
 ORDER = (".xpt", ".json", ".ndjson", ".parquet", ".csv")
 """Which format is read where a data set stands in several that agree."""
 
+_SPACE_BEFORE_TIME = re.compile(r"^([0-9]{4}-[0-9]{2}-[0-9]{2}) ([0-9])")
 _OTHER_KINDS = (".sas7bdat", ".xlsx", ".xls", ".rds", ".txt", ".cpt", ".zip", ".gz")
 
 
@@ -169,7 +171,7 @@ def _plain(cell: object) -> object:
         return None
     if isinstance(cell, dt.datetime):
         return cell.isoformat(timespec="seconds")
-    text = found(cell).strip()
+    text = _SPACE_BEFORE_TIME.sub(r"\1T\2", found(cell).strip())
     number = as_number(cell) if not isinstance(cell, str) or not text.startswith("0") else None
     return number if number is not None else text
 

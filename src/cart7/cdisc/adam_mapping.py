@@ -171,9 +171,10 @@ def _elapsed(column: str, variables: str) -> ColumnSource:
 
 
 SEX = codes({"U": "", "UNDIFFERENTIATED": "", "UNKNOWN": ""}, M="MALE", F="FEMALE")
-_UNRELATED = ("NOT RELATED", "N", "NO", "NONE", "REMOTE", "UNLIKELY", "UNRELATED", "UNLIKELY RELATED")
-_RELATED = ("RELATED", "Y", "YES", "PROBABLE", "POSSIBLE", "DEFINITE", "CERTAIN", "PROBABLY RELATED",
-            "POSSIBLY RELATED", "DEFINITELY RELATED")  # fmt: skip
+# REMOTE is not none: like a blank relationship, it counts as related where nobody says otherwise.
+_UNRELATED = ("NOT RELATED", "N", "NO", "NONE", "UNLIKELY", "UNRELATED", "UNLIKELY RELATED")
+_RELATED = ("RELATED", "Y", "YES", "PROBABLE", "POSSIBLE", "REMOTE", "DEFINITE", "CERTAIN",
+            "PROBABLY RELATED", "POSSIBLY RELATED", "DEFINITELY RELATED")  # fmt: skip
 _NOT_TOLD = {"UNKNOWN": "", "NOT APPLICABLE": ""}
 RELATED = codes(dict.fromkeys(_UNRELATED, "NOT RELATED") | dict.fromkeys(_RELATED, "RELATED") | _NOT_TOLD)
 RELATED_FLAG = codes(dict.fromkeys(_UNRELATED, "N") | dict.fromkeys(_RELATED, "Y") | _NOT_TOLD)
