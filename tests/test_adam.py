@@ -336,6 +336,19 @@ def test_no_folder_no_adsl_and_a_wrong_choice_are_refused(tmp_path):
         cdisc.read_adam(tmp_path, on_problem="skip")
     with pytest.raises(DataError, match="ADSL has no USUBJID"):
         cdisc.read_adam(folder_of(tmp_path, adsl="AGE\n40\n"))
+    with pytest.raises(DataError, match="ADSL has no row"):
+        cdisc.read_adam(folder_of(tmp_path, adsl="USUBJID\n"))
+
+
+def test_a_data_set_without_a_variable_it_needs_is_told_and_its_rows_counted(tmp_path):
+    folder_of(tmp_path, adrs="USUBJID,AVALC\nX-1,CR\n", adae="AEDECOD\nFever\nFever\n")
+    with pytest.raises(DataError, match=r"ADAE has no USUBJID.*ADAM-NO-VARIABLE"):
+        cdisc.read_adam(tmp_path)
+    study = cdisc.read_adam(tmp_path, on_problem="report")
+    account = study.accounting.set_index("table")
+    assert account.loc["responses"].tolist() == [1, 0, 1]
+    assert account.loc["adverse_events"].tolist() == [2, 0, 2]
+    assert study.problems["message"].str.contains("ADRS has no PARAMCD").any()
 
 
 def test_one_data_set_in_two_formats_is_read_once_where_they_agree(tmp_path):

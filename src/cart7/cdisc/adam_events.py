@@ -27,10 +27,6 @@ def name_subjects(file: DataSetFile, mapping: AdamMapping, desk: Desk) -> None:
     cells = file.cells
     key = next((name for name in ("USUBJID", "SUBJID") if name in cells.columns), None)
     if key is None:
-        desk.problems.append(
-            Problem(table="subjects", column="subject_id", rule="ADAM-NO-USUBJID",
-                    message="ADSL has no USUBJID; every data set needs it")
-        )  # fmt: skip
         return
     usubjid = values.each(cells[key], values.word)
     chosen = usubjid

@@ -18,7 +18,7 @@ from cart7.cdisc import adam_events
 from cart7.cdisc.adam_folder import DataSetFile, read_folder
 from cart7.cdisc.adam_mapping import AdamMapping, DataSetMapping
 from cart7.cdisc.adam_own import Own, mapping_of, nearest
-from cart7.cdisc.adam_records import Desk, reasons_not_read, records
+from cart7.cdisc.adam_records import Desk, patterns_of, reasons_not_read, records
 from cart7.errors import PROBLEM_COLUMNS, DataError, Problem, problem_frame
 from cart7.records import TABLES
 from cart7.study import OnProblem, Study
@@ -114,11 +114,17 @@ def _tables(
     if "ADSL" in found:
         adam_events.name_subjects(found["ADSL"], ways, desk)
     if {"ADIS", "ADAB"} <= set(found):
-        desk.warn("ada", "ADAM-NOT-READ", "ADAB is not read: ADIS tells the antibodies",
-                  fix='to read ADAB, keep ADIS out of the folder')  # fmt: skip
+        message, fix = (
+            "ADAB is not read: ADIS tells the antibodies",
+            "to read ADAB, keep ADIS out of the folder",
+        )
+        desk.warn("ada", "ADAM-NOT-READ", message, fix=fix)
+        desk.set_aside["ada"] = found["ADAB"].rows_in
         found = {name: file for name, file in found.items() if name != "ADAB"}
     for name, file in found.items():
         mine = [each for each in ways.data_sets if each.data_set == name]
+        if not _usable(mine, file, desk):
+            continue
         used = np.zeros(len(file.cells), dtype=bool)
         own_reasons = pd.Series(dtype=object)
         for each in mine:
@@ -130,6 +136,21 @@ def _tables(
                 sources.setdefault(each.table, file.path)
         _account(mine, file, used, own_reasons, desk)
     return tables, sources
+
+
+def _usable(mine: list[DataSetMapping], file: DataSetFile, desk: Desk) -> bool:
+    """Whether a data set has rows, and the variables without which nothing can be read from it."""
+    table, there = mine[0].table, set(file.cells.columns)
+    if not len(file.cells):
+        severity = "error" if table == _SUBJECTS else "warning"
+        desk.warn(table, "FILE-NO-ROWS", f"{file.name} has no row", severity=severity)
+    lacking = [] if there & {"USUBJID", "SUBJID"} else ["USUBJID"]
+    lacking += ["PARAMCD"] if all(map(patterns_of, mine)) and "PARAMCD" not in there else []
+    if lacking:
+        message = f"{file.name} has no {' and no '.join(lacking)}; none of its rows can be read"
+        desk.warn(table, "ADAM-NO-VARIABLE", message, severity="error")
+        desk.set_aside[table] = desk.set_aside.get(table, 0) + file.rows_in
+    return bool(len(file.cells)) and not lacking
 
 
 def _read(

@@ -117,7 +117,7 @@ def reasons_not_read(mappings: Sequence[DataSetMapping], file: DataSetFile, own:
     alone = derived & ~_observed_beside(file, derived)
     known = {pattern: why for one in mappings for pattern, why in one.not_records.items()}
     dtype = cells["DTYPE"].map(found, na_action="ignore").fillna("") if "DTYPE" in cells.columns else ""
-    patterns = [pattern for one in mappings for pattern in _patterns(one)]
+    patterns = [pattern for one in mappings for pattern in patterns_of(one)]
     other = ~_matches(code, patterns) if patterns else np.zeros(len(cells), dtype=bool)
     no_record = code.isin(list(known)).to_numpy()
     tables = " or ".join(dict.fromkeys(one.table for one in mappings))
@@ -133,7 +133,8 @@ def reasons_not_read(mappings: Sequence[DataSetMapping], file: DataSetFile, own:
 # --- which rows ----------------------------------------------------------------------------------
 
 
-def _patterns(each: DataSetMapping) -> tuple[str, ...]:
+def patterns_of(each: DataSetMapping) -> tuple[str, ...]:
+    """The PARAMCD that a table is made from; none where every code is a record."""
     named = tuple(pattern for parameter in each.parameters for pattern in parameter.paramcd)
     ends = tuple(pattern for endpoint in each.endpoints for pattern in endpoint.paramcd)
     return (*each.paramcd, *named, *ends)
@@ -163,9 +164,9 @@ def _wanted(each: DataSetMapping, file: DataSetFile) -> Rows:
     """Rows that can be a record of the table."""
     wanted = ~_derived(file)
     if "PARAMCD" not in file.cells.columns:
-        return wanted & (not _patterns(each))
+        return wanted & (not patterns_of(each))
     code = values.plain(file.cells["PARAMCD"])
-    if patterns := _patterns(each):
+    if patterns := patterns_of(each):
         return wanted & _matches(code, patterns)
     return np.asarray(wanted & ~code.isin(list(each.not_records)), dtype=bool)
 
