@@ -487,6 +487,9 @@ def test_check_reads_a_folder_of_adam_data_sets(tmp_path, capsys):
     folder_of(tmp_path, adae="USUBJID,AESEQ,AEDECOD,ASEV\nX-1,1,Fever,MILD\n")
     assert main(["check", str(tmp_path)]) == 0
     assert "[ADAM-SEVERITY]" in capsys.readouterr().out
+    (tmp_path / "mapping.toml").write_text('[ADAE.columns]\ngrade = "ASEV"\n')
+    assert main(["check", str(tmp_path)]) == 0
+    assert "[ADAM-SEVERITY]" not in capsys.readouterr().out
 
 
 def test_export_writes_data_sets_and_tells_a_wrong_place(tmp_path, capsys):

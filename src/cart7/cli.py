@@ -202,10 +202,9 @@ def _tables_of(study: str, place: Path, on_problem: str) -> str:
     """The folder of tables to report on; ADaM data sets become one in `place`, beside the report."""
     if not _is_adam(study):
         return study
-    from cart7.cdisc.adam_reading import read_adam
     from cart7.cdisc.adam_tables import FINDINGS, write_tables
 
-    read = read_adam(study, on_problem="report" if on_problem == "report" else "raise")
+    read = _study_of(study, on_problem="report" if on_problem == "report" else "raise")
     print(
         f"note: {len(read.problems)} findings of the ADaM data sets stand in {place / FINDINGS}",
         file=sys.stderr,
@@ -223,13 +222,14 @@ def _is_adam(study: str) -> bool:
 
 
 def _study_of(study: str, on_problem: Literal["raise", "report"] = "raise") -> "Study":
-    """The study of a folder of tables, or of ADaM data sets."""
+    """The study of a folder of tables, or of ADaM data sets with the mapping.toml beside them."""
     from cart7 import manifest
     from cart7.cdisc.adam_reading import read_adam
     from cart7.study import read_study
 
     if _is_adam(study):
-        return read_adam(study, on_problem=on_problem)
+        own = Path(study) / "mapping.toml"
+        return read_adam(study, mapping=own if own.exists() else None, on_problem=on_problem)
     return read_study(manifest.study_folder(study), on_problem=on_problem)
 
 
