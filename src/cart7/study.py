@@ -405,6 +405,7 @@ def _measured(table: Table) -> None:
     if table.name in measures.QUANTITIES:
         measures.convert_units(table)
     measures.impossible_values(table)
+    measures.surges(table)
     if table.name in ("kinetics", "pd"):
         measures.set_flags(table)
 

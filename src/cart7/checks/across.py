@@ -28,7 +28,13 @@ def day_zero(subjects: Table) -> DayZero:
 
 def _starts(table: Table, zero: DayZero) -> Days:
     """Infusion date of each row's subject."""
-    return np.array([zero.get(subject, np.nan) for subject in table.words("subject_id")], dtype=np.float64)
+    return _by_subject(table, zero)
+
+
+def _by_subject(table: Table, numbers: Mapping[str, float]) -> Days:
+    """Number of each row's subject."""
+    subjects = table.coded("subject_id")
+    return subjects.each([numbers.get(subject, np.nan) for subject in subjects.words])
 
 
 def days_and_dates(table: Table, zero: DayZero) -> None:
@@ -172,17 +178,22 @@ def after_death(tables: Mapping[str, Table], zero: DayZero) -> None:
     last_date = last_dates(events, "date")
     # Of a partial date, the last day that it can be: whatever is later is after the death for certain.
     last_day = np.where(events.missing("day"), last_date - _starts(events, zero), events.numbers("day"))
-    death_day = pd.Series(last_day[deaths], index=owners, dtype=float).groupby(level=0).min()
-    death_date = pd.Series(last_date[deaths], index=owners, dtype=float).groupby(level=0).min()
+    death_day = _first(last_day[deaths], owners)
+    death_date = _first(last_date[deaths], owners)
     for table in tables.values():
         for day, date in list(DATES_OF_DAYS.get(table.name, {}).items())[:1]:
-            subject = pd.Series(table.words("subject_id"), dtype=object)
-            late = np.floor(table.numbers(day)) > subject.map(death_day).to_numpy(dtype=float)
-            late_by_date = dates(table, date) > subject.map(death_date).to_numpy(dtype=float)
+            late = np.floor(table.numbers(day)) > _by_subject(table, death_day)
+            late_by_date = dates(table, date) > _by_subject(table, death_date)
             late |= np.isnan(table.numbers(day)) & late_by_date
             table.warn(late, date if table.has(date) else day, "D20-AFTER-DEATH",
                        "this is after the subject's death; the death counts",
                        "correct the date of one of them")  # fmt: skip
+
+
+def _first(days: Days, owners: npt.NDArray[np.object_]) -> dict[str, float]:
+    """First day of each owner."""
+    first: dict[str, float] = pd.Series(days, index=owners, dtype=float).groupby(level=0).min().to_dict()
+    return first
 
 
 def dlt_in_two_places(dlt: Table, adverse_events: Table) -> None:

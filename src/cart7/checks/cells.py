@@ -8,9 +8,13 @@ Not here: columns, rows and tables (`checks.tables`).
 import datetime as dt
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from cart7.records import Column
 
@@ -132,9 +136,41 @@ def repaired(value: object, rule: str, message: str) -> Reading:
     return Reading(value=value, notes=(Note(rule=rule, severity="repair", message=message, new_value=new),))
 
 
-def readings(cells: Iterable[object], read: Reader) -> dict[object, Reading]:
-    """The reading of every distinct cell."""
-    return {cell: BLANK if cell is None else read(cell) for cell in set(cells)}
+def plain_values(cells: Sequence[object], column: Column) -> npt.NDArray[Any]:
+    """Values of the cells that need no reading; missing where a reader must look.
+
+    What is accepted here, a plain number within the column's range or a word without blanks around it,
+    is what the readers return for it without a note.
+
+    Examples
+    --------
+    >>> from cart7.records import TABLES
+    >>> plain_values(["0.3", "1e3", "-1"], TABLES["labs"].columns["value"]).tolist()
+    [0.3, nan, nan]
+    """
+    values: npt.NDArray[Any] = np.full(len(cells), None, dtype=object)
+    if column.kind in ("int", "float") and column.name not in GRADES:
+        number = _PLAIN.fullmatch
+        numbers = np.array(
+            [float(cell) if type(cell) is float or (type(cell) is str and number(cell)) else np.nan
+             for cell in cells], dtype=np.float64)  # fmt: skip
+        low, high = plain_range(column)
+        sound = (numbers >= low) & (numbers <= high) & np.isfinite(numbers)
+        if column.kind == "int" and column.name != "day":
+            sound &= np.floor(numbers) == numbers
+        return np.where(sound, numbers, np.nan)
+    if column.kind == "str" and not column.allowed and not column.terms and column.name not in VISITS:
+        values[:] = [cell if type(cell) is str and cell and cell == cell.strip() else None for cell in cells]
+    return values
+
+
+def plain_range(column: Column) -> tuple[float, float]:
+    """Bounds within which a number of the column is read without a question."""
+    limits = [LONGEST_DAYS] if column.name.endswith("day") else []
+    limits += [_LARGEST_WHOLE] if column.kind == "int" else []
+    low = [-limit for limit in limits] + ([] if column.low is None else [column.low])
+    high = limits + ([] if column.high is None else [column.high])
+    return max(low, default=-math.inf), min(high, default=math.inf)
 
 
 def reader(column: Column) -> Reader:

@@ -24,6 +24,7 @@ from cart7.checks.cells import (
     shown,
     visit_label,
 )
+from cart7.checks.rows import dates
 from cart7.checks.tables import Table
 
 # --- below the limit -----------------------------------------------------------------------------
@@ -139,8 +140,9 @@ def set_flags(table: Table) -> None:
     if not table.has("value"):
         return
     flags, lloq = table.words("blq").copy(), table.numbers("lloq").copy()
-    for position, cell in enumerate(table.cells["value"]):
-        below = below_word(cell)
+    cells = table.cells["value"]
+    for position in np.flatnonzero(table.missing("value") & ~pd.isna(cells)).tolist():
+        below = below_word(cells[position])
         if below is not None:
             flags[position] = flags[position] or below[0]
             _repair_flag(table, position, flags[position], "the result is written as a word")
@@ -286,11 +288,15 @@ def convert_units(table: Table) -> None:
         return
     kinds, units = table.words(which), table.words("unit").copy()
     table.values["unit"] = units
-    for kind, unit in set(zip(kinds, units, strict=True)):
+    for kind, unit in (
+        pd.DataFrame({"kind": kinds, "unit": units}, dtype=object).drop_duplicates().itertuples(index=False)
+    ):
         quantity = quantities.get(kind)
-        if quantity is not None and unit not in (None, quantity.unit):
+        if quantity is not None and not pd.isna(unit) and unit != quantity.unit:
             _convert(table, np.flatnonzero((kinds == kind) & (units == unit)), quantity, kind, unit)
-    measured = np.array([kind in quantities for kind in kinds], dtype=bool)
+    measured = np.asarray(
+        table.coded(which).each([kind in quantities for kind in table.coded(which).words], 0) > 0
+    )
     told = table.missing("value") | ~table.blank("unit") | ~measured
     table.warn(
         ~told, "unit", "UNIT-MISSING", "the unit is missing; that of the schema is assumed", "fill it in"
@@ -423,6 +429,37 @@ def _impossible(
         f"impossible for {what} ({low:g} to {high:g})",
         "correct the value or its unit",
     )
+
+
+_SURGE_FROM, _SURGE_FOLD, _SURGE_DAYS = 10.0, 100.0, 3.0
+"""From this count (10^9/L) on, so many times the results of these days: cells per microlitre."""
+
+
+def surges(table: Table) -> None:
+    """Counts per microlitre under the label 10^9/L, where the results around them give them away.
+
+    In aplasia such a count (60/uL) is possible by itself; a hundredfold rise within three days is not.
+    """
+    if table.name != "labs" or not table.has("test", "value"):
+        return
+    values, kinds = table.values["value"], table.words("test")
+    when = table.numbers("day") if table.has("day") else dates(table, "sample_date")
+    owners = table.words("subject_id")
+    counts = np.isin(kinds.astype(str), ("ANC", "ALC", "WBC")) & ~np.isnan(values) & ~np.isnan(when)
+    for position in np.flatnonzero(counts & (values >= _SURGE_FROM) & ~table.wrong).tolist():
+        around = (
+            counts
+            & (owners == owners[position])
+            & (kinds == kinds[position])
+            & (np.abs(when - when[position]) <= _SURGE_DAYS)
+            & (values < _SURGE_FROM)
+        )
+        if around.any() and values[around].max() * _SURGE_FOLD <= values[position]:
+            wrong = np.arange(len(values)) == position
+            message = (
+                f"{kinds[position]} in 10^9/L cannot rise and fall a hundredfold within {_SURGE_DAYS:g} days"
+            )
+            table.refuse(wrong, "value", "D09-IMPOSSIBLE-VALUE", message, "correct the value or its unit")
 
 
 def unusual_words(table: Table) -> None:

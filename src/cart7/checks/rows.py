@@ -146,10 +146,9 @@ def last_dates(table: Table, column: str) -> Days:
 
 
 def _spans(table: Table, column: str) -> Days:
-    texts = table.words(column)
-    known = {text: span(text) for text in set(texts) if text is not None}
-    spans = [known.get(text, (np.nan, np.nan)) for text in texts]
-    return np.array(spans, dtype=np.float64).reshape(len(texts), 2)
+    column_codes = table.coded(column)
+    spans = [span(str(text)) for text in column_codes.words]
+    return np.array([*spans, (np.nan, np.nan)], dtype=np.float64)[column_codes.code]
 
 
 def span(text: str) -> tuple[int, int]:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from cart7.checks.cells import Note, Reader, found, reader, readings, shown
+from cart7.checks.cells import Note, Reader, found, plain_values, reader, shown
 from cart7.errors import Problem
 from cart7.records import TABLES, Column, TableSchema
 
@@ -36,6 +36,22 @@ DATES_OF_DAYS: Mapping[str, Mapping[str, str]] = {
 _DAY_OF_DATE = {("events", "date"): "day"}
 
 
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """A column of words by number: equal words have one number, -1 is missing."""
+
+    code: npt.NDArray[np.int32]
+    words: npt.NDArray[np.object_]
+
+    def each(self, values: Sequence[float], missing: float = np.nan) -> npt.NDArray[np.float64]:
+        """The number of each row, of `values` by word."""
+        return np.array([*values, missing], dtype=np.float64)[self.code]
+
+
+_REWRITTEN = ("blq", "unit")
+"""Columns of words that checks write into; the others stay as they were read."""
+
+
 @dataclass(eq=False)
 class Table:
     """A table being checked: cells as found, values as read, and which rows are wrong.
@@ -52,6 +68,8 @@ class Table:
         The other columns, kept as they stand.
     rows_in : int
         Data rows of the file, the unreadable ones included.
+    codes : dict of str to Codes
+        Columns of words and dates, by number, as they were read.
     """
 
     schema: TableSchema
@@ -63,6 +81,7 @@ class Table:
     values: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     wrong: npt.NDArray[np.bool_] = field(init=False)
     refused: dict[str, set[int]] = field(default_factory=dict)
+    codes: dict[str, Codes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.wrong = np.zeros(len(self.rows), dtype=bool)
@@ -90,6 +109,8 @@ class Table:
         """Where a column has no value."""
         if not self.has(column):
             return np.ones(len(self.rows), dtype=bool)
+        if column in self.codes:
+            return np.asarray(self.codes[column].code < 0, dtype=bool)
         return np.array(pd.isna(self.values[column]), dtype=bool)
 
     def blank(self, column: str) -> npt.NDArray[np.bool_]:
@@ -97,6 +118,11 @@ class Table:
         blank = self.missing(column)
         blank[sorted(self.refused.get(column, ()))] = False
         return blank
+
+    def coded(self, column: str) -> Codes:
+        """A column of words by number; all missing when the table lacks it."""
+        absent = Codes(np.full(len(self.rows), -1, dtype=np.int32), np.array([], dtype=object))
+        return self.codes.get(column, absent)
 
     def subject(self, position: int) -> str | None:
         """Whose row it is."""
@@ -143,7 +169,7 @@ class Table:
 
     def frame(self) -> pd.DataFrame:
         """The sound rows: words and dates as text, whole numbers Int64, days and floats float64."""
-        sound = ~self.wrong
+        sound = ~self.wrong if self.wrong.any() else slice(None)
         index = pd.Index(self.rows[sound], name="row")
         columns = {
             name: _series(values[sound], self.schema.columns[name], index)
@@ -152,7 +178,7 @@ class Table:
         columns |= {
             name: pd.Series(values[sound], index=index, dtype=object) for name, values in self.extra.items()
         }
-        return pd.DataFrame(columns, index=index)
+        return pd.DataFrame(columns, index=index, copy=False)
 
 
 def _series(values: npt.NDArray[Any], column: Column, index: pd.Index) -> pd.Series:
@@ -257,25 +283,54 @@ def read_columns(table: Table, subject: Reader, special: Mapping[str, Reader]) -
     for name in order:
         column = table.schema.columns[name]
         read = subject if name == "subject_id" else special.get(name) or reader(column)
-        _read_column(table, column, read)
+        # The readers of this table's own columns agree with the plain ones on numbers, not on words.
+        plain = name != "subject_id" and (name not in special or column.kind == "float")
+        _read_column(table, column, read, plain=plain)
     table.values = {name: table.values[name] for name in table.cells}
 
 
-def _read_column(table: Table, column: Column, read: Reader) -> None:
-    cells = table.cells[column.name]
-    by_cell = readings(cells, read)
-    values = [by_cell[cell].value for cell in cells]
-    if column.kind in ("int", "float"):
-        table.values[column.name] = np.array(
-            [np.nan if value is None else value for value in values], dtype=float
-        )
+def _read_column(table: Table, column: Column, read: Reader, *, plain: bool) -> None:
+    """Values of a column, each different cell read once; `plain` cells need no reader."""
+    code, different = distinct(table.cells[column.name])
+    if plain:
+        values = plain_values(different, column)
     else:
-        table.values[column.name] = np.array([*values, None], dtype=object)[:-1]
-    noted = {cell: reading.notes for cell, reading in by_cell.items() if reading.notes}
-    if noted:
-        for position, cell in enumerate(cells):
-            for note in noted.get(cell, ()):
+        is_number = column.kind in ("int", "float")
+        values = np.full(len(different), np.nan if is_number else None, dtype=float if is_number else object)
+    notes: dict[int, tuple[Note, ...]] = {}
+    for place in np.flatnonzero(pd.isna(values)).tolist():
+        reading = read(different[place])
+        if reading.value is not None:
+            values[place] = reading.value
+        if reading.notes:
+            notes[place] = reading.notes
+    blank = np.full(1, np.nan if values.dtype == np.float64 else None, dtype=values.dtype)
+    table.values[column.name] = np.concatenate([values, blank])[code]
+    if column.kind in ("str", "date") and column.name not in _REWRITTEN:
+        number, words = pd.factorize(values)
+        table.codes[column.name] = Codes(np.append(number, -1).astype(np.int32)[code], np.asarray(words))
+    if notes:
+        for position in np.flatnonzero(np.isin(code, list(notes))).tolist():
+            for note in notes[int(code[position])]:
                 table.note(position, column.name, note)
+
+
+def distinct(cells: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.intp], list[object]]:
+    """Number of each cell among the different ones, -1 where it is blank; and these, as first met.
+
+    Examples
+    --------
+    >>> code, different = distinct(np.array(["b", None, "a", "b"], dtype=object))
+    >>> code.tolist(), different
+    ([0, -1, 1, 0], ['b', 'a'])
+    """
+    if pd.api.types.infer_dtype(cells, skipna=True) in ("string", "empty"):
+        code, known = pd.factorize(cells)
+        return np.asarray(code, dtype=np.intp), known.tolist()
+    # Of cells with types, True, 1 and 1.0 are equal and are read differently.
+    number: dict[tuple[type, object], int] = {}
+    codes = [-1 if cell is None else number.setdefault((type(cell), cell), len(number)) for cell in cells]
+    return np.array(codes, dtype=np.intp), [cell for _, cell in number]
 
 
 def missing_keys(table: Table) -> None:
@@ -295,31 +350,54 @@ def repeated_rows(table: Table) -> None:
     parts = [_key_part(table, name) for name in table.schema.key if table.has(name)]
     whole = len(parts) == len(table.schema.key)
     if not whole:
-        parts = [pd.Series(values) for values in [*table.values.values(), *table.extra.values()]]
-    keys = pd.concat(parts, axis=1, keys=range(len(parts)))
-    complete = keys.notna().all(axis=1).to_numpy() if whole else ~table.missing("subject_id")
+        parts = [_numbered(values) for values in [*table.values.values(), *table.extra.values()]]
+    keys = pd.DataFrame(np.column_stack(parts))
+    complete = (keys >= 0).all(axis=1).to_numpy() if whole else ~table.missing("subject_id")
     twice = np.flatnonzero(keys.duplicated(keep=False).to_numpy() & complete)
     columns = [*table.values, *table.extra]
-    groups: dict[tuple[object, ...], list[int]] = {}
-    for position, key in zip(twice, keys.iloc[twice].itertuples(index=False, name=None), strict=True):
-        groups.setdefault(tuple(None if pd.isna(part) else part for part in key), []).append(int(position))
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for position, key in zip(
+        twice.tolist(), keys.iloc[twice].itertuples(index=False, name=None), strict=True
+    ):
+        groups.setdefault(tuple(key), []).append(position)
+    vague = _vague_keys(table) if len(groups) else np.zeros(len(table.rows), dtype=bool)
     for positions in groups.values():
-        _one_key(table, positions, columns)
+        _one_key(table, positions, columns, vague=bool(vague[positions].any()))
 
 
-def _key_part(table: Table, name: str) -> pd.Series:
-    """Values of a key column; where a day is unknown, its date stands in for it (and the reverse)."""
-    part = pd.Series(table.values[name]).astype(object)
+def _vague_keys(table: Table) -> npt.NDArray[np.bool_]:
+    """Rows whose key holds a partial date: two events of one month need not be the same."""
+    vague = np.zeros(len(table.rows), dtype=bool)
+    for name in table.schema.key:
+        twin = DATES_OF_DAYS.get(table.name, {}).get(name)
+        date = name if table.schema.columns[name].kind == "date" else twin
+        if date is not None and table.has(date):
+            partial = np.array([text is not None and len(text) < _COMPLETE for text in table.words(date)])
+            vague |= partial if date == name else partial & table.missing(name)
+    return vague
+
+
+_COMPLETE = 10
+"""Letters of a complete date."""
+
+
+def _key_part(table: Table, name: str) -> npt.NDArray[np.intp]:
+    """Values of a key column by number; where a day is unknown, its date stands in (and the reverse)."""
+    part = table.codes[name].code if name in table.codes else _numbered(table.values[name])
+    part = np.asarray(part, dtype=np.intp)
     twin = DATES_OF_DAYS.get(table.name, {}).get(name) or _DAY_OF_DATE.get((table.name, name))
-    if twin is None or not table.has(twin):
+    if twin is None or not table.has(twin) or not (part < 0).any():
         return part
-    other = (
-        pd.Series(table.values[twin]).astype(object).map(lambda value: f"{twin} {value}", na_action="ignore")
-    )
-    return part.where(part.notna(), other)
+    other = _numbered(table.values[twin])
+    return np.where((part < 0) & (other >= 0), other + part.max(initial=-1) + 1, part)
 
 
-def _one_key(table: Table, positions: Sequence[int], columns: Sequence[str]) -> None:
+def _numbered(values: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Number of each value among the different ones, -1 where it is missing."""
+    return np.asarray(pd.factorize(values)[0], dtype=np.intp)
+
+
+def _one_key(table: Table, positions: Sequence[int], columns: Sequence[str], *, vague: bool) -> None:
     contents = [_content(table, position, columns) for position in positions]
     first: dict[tuple[str, ...], int] = {}
     for content, position in zip(contents, positions, strict=True):
@@ -328,7 +406,7 @@ def _one_key(table: Table, positions: Sequence[int], columns: Sequence[str]) -> 
             table.note(position, None, Note(
                 rule="D01-REPEATED-ROW", severity="error", message=f"the row repeats line {line}",
                 fix="delete the copy"))  # fmt: skip
-    if len(first) > 1:
+    if len(first) > 1 and not vague:
         _several_values(table, positions, list(first), columns)
 
 

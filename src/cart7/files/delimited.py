@@ -5,13 +5,17 @@ Here: the split into cells, ragged and blank rows. Not here: the meaning of a ce
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
 from cart7.errors import Problem
 from cart7.files.tables import FileTable, UnreadableFileError, decode, empty_file, headed, ragged
 
+Columns = list[npt.NDArray[np.object_]]
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
 
@@ -40,22 +44,45 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
     >>> table.cells.to_dict("index"), [problem.row for problem in table.problems]
     ({1: {'subject_id': '001', 'day': '5'}}, [3])
     """
-    lines = _split(text, file, sep)
-    while lines and not any(map(str.strip, lines[0])):
-        lines.pop(0)
-    if not lines:
-        raise empty_file(file)
-    header = [cell.strip() for cell in lines[0]]
-    if len(header) == 1 and (
-        other := [word for mark, word in _OTHER_SEPARATORS.items() if mark in header[0]]
-    ):
+    plain = _plain_columns(text, sep)
+    if plain is not None:
+        header, columns = plain
+        numbers: Sequence[int] = range(1, len(columns[0]) + 1)
+        problems: list[Problem] = []
+    else:
+        lines = _split(text, file, sep)
+        while lines and not any(map(str.strip, lines[0])):
+            lines.pop(0)
+        if not lines:
+            raise empty_file(file)
+        header = [cell.strip() for cell in lines[0]]
+        _refuse_other_separator(header, file)
+        numbers, columns, problems = _sound_rows(lines[1:], header, name)
+    for column in columns:
+        column[column == ""] = None
+    n_ragged = sum(problem.severity == "error" for problem in problems)
+    header_problems, frame = headed(name, header, columns, numbers)
+    return FileTable(
+        name=name, cells=frame, rows_in=len(numbers) + n_ragged, problems=(*header_problems, *problems)
+    )
+
+
+def _refuse_other_separator(header: list[str], file: str) -> None:
+    marks = [word for mark, word in _OTHER_SEPARATORS.items() if mark in header[0]]
+    if len(header) == 1 and marks:
         raise UnreadableFileError(
             "FILE-SEPARATOR",
-            f"the cells of {file} are separated by {other[0]}",
+            f"the cells of {file} are separated by {marks[0]}",
             fix="save it separated by commas",
         )
+
+
+def _sound_rows(
+    lines: list[list[str]], header: list[str], name: str
+) -> tuple[list[int], Columns, list[Problem]]:
+    """Numbers and cells, by column, of the rows that fit the header; and what is said of the others."""
     numbers, rows, problems = [], [], []
-    for row, cells in enumerate(lines[1:], start=1):
+    for row, cells in enumerate(lines, start=1):
         if len(cells) == len(header) and any(map(str.strip, cells)):
             numbers.append(row)
             rows.append(cells)
@@ -72,14 +99,38 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
                 )
             )
     columns = [np.array(column, dtype=object) for column in zip(*rows, strict=True)]
-    columns = columns or [np.array([], dtype=object) for _ in header]
-    for column in columns:
-        column[column == ""] = None
-    n_ragged = sum(problem.severity == "error" for problem in problems)
-    header_problems, frame = headed(name, header, columns, numbers)
-    return FileTable(
-        name=name, cells=frame, rows_in=len(rows) + n_ragged, problems=(*header_problems, *problems)
-    )
+    return numbers, columns or [np.array([], dtype=object) for _ in header], problems
+
+
+def _plain_columns(text: str, sep: str) -> tuple[list[str], Columns] | None:
+    """Header and columns of a text in which nothing can be odd; None sends it through the row-wise reader.
+
+    Nothing is odd without quotation marks, blank rows and rows of another length: a row too long stops
+    the parser, so rows of the right number of separators in all are all of the right length.
+    """
+    n_lines = text.count("\n") + (not text.endswith("\n"))
+    breaks = text.partition("\n")[0].count(sep)
+    odd = any(mark in text for mark in ('"', "\0")) or text.count("\r") != text.count("\r\n")
+    if odd or breaks == 0 or text.startswith("\ufeff") or text.count(sep) != breaks * n_lines:
+        return None
+    try:
+        rows = pd.read_csv(
+            io.BytesIO(text.encode("utf-8", "surrogatepass")), sep=sep, header=None, dtype=object, na_filter=False,
+            skip_blank_lines=False, quoting=csv.QUOTE_NONE, encoding_errors="surrogatepass", low_memory=False,
+        )  # fmt: skip
+    except pd.errors.ParserError:
+        return None
+    columns = [rows[place].to_numpy(dtype=object) for place in rows.columns]
+    if rows.shape != (n_lines, breaks + 1) or _has_blank_row(columns):
+        return None
+    return [str(column[0]).strip() for column in columns], [column[1:] for column in columns]
+
+
+def _has_blank_row(columns: Columns) -> bool:
+    """Whether some row holds blanks only."""
+    blanks = [cell for cell in set(columns[0]) if not cell.strip()]
+    suspects = np.flatnonzero(np.isin(columns[0], blanks)) if blanks else ()
+    return any(not any(column[row].strip() for column in columns) for row in suspects)
 
 
 def _split(text: str, file: str, sep: str) -> list[list[str]]:

@@ -152,7 +152,7 @@ def headed(
         ]
         return problems, None
     index = pd.Index(np.array(numbers, dtype=np.int64), name="row")
-    return problems, pd.DataFrame(dict(zip(names, kept, strict=True)), index=index, dtype=object)
+    return problems, pd.DataFrame(dict(zip(names, kept, strict=True)), index=index, dtype=object, copy=False)
 
 
 def ragged(name: str, row: int, cells: Sequence[object], header: Sequence[str]) -> Problem:
