@@ -11,6 +11,7 @@ import datetime as dt
 import sys
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -292,16 +293,16 @@ def _number_forms(text):
 
 
 UNITS = {
-    **dict.fromkeys(("ANC", "ALC", "PLT", "WBC"), {
+    **{test: {
         "/uL": 1e3, "cells/uL": 1e3, "/mm3": 1e3, "10^3/uL": 1, "K/uL": 1, "x10^3/mm3": 1, "10*6/L": 1e3, "x10E9/L": 1,
-        "/\u00b5L": 1e3, "cells/mm\u00b3": 1e3, "/mcL": 1e3}),
+        "/\u00b5L": 1e3, "cells/mm\u00b3": 1e3, "/mcL": 1e3} for test in ("ANC", "ALC", "PLT", "WBC")},
     "HGB": {"g/dL": 0.1, "g/dl": 0.1, "mmol/L": 1 / 16.114}, "CREAT": {"mg/dL": 1 / 88.42, "mmol/L": 1e-3},
     "BILI": {"mg/dL": 1 / 17.10, "mg/dl": 1 / 17.10}, "CRP": {"mg/dL": 0.1, "ug/mL": 1}, "FERRITIN": {"ng/mL": 1},
     "ALT": {"IU/L": 1}, "AST": {"IU/L": 1},
     "QPCR": {"copies/100 ng": 0.1, "copies/100ng gDNA": 0.1, "copies/ng": 1e-3, "copies/\u00b5g gDNA": 1, "copies/mg": 1e3,
              "copies/50 ng DNA": 0.05},
     "FLOW": {"cells/mL": 1e3, "/uL": 1, "cells/\u00b5L": 1, "cells/mm3": 1},
-    **dict.fromkeys(("CD7POS_ABS", "LYM_ABS", "CD3POS_CD7NEG_ABS"), {"cells/mL": 1e3, "10^9/L": 1e-3, "/mm3": 1}),
+    **{name: {"cells/mL": 1e3, "10^9/L": 1e-3, "/mm3": 1} for name in ("CD7POS_ABS", "LYM_ABS", "CD3POS_CD7NEG_ABS")},
     "CD7POS_PCT": {"%": 1, "percent": 1},
 }  # fmt: skip
 WHICH = {"labs": "test", "kinetics": "assay", "pd": "parameter"}
@@ -430,7 +431,7 @@ def d16(case):
     zero = dt.date.fromisoformat(row["start_date"]) - dt.timedelta(days=start) if dates else None
     bounds = [start, *cuts, end + 1]
     case.touched.add(id(row))
-    for number, (first, following) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
+    for number, (first, following) in enumerate(pairwise(bounds)):
         part = dict(row) | {
             "ae_id": f"{row['ae_id']}{'abc'[number]}",
             "start_day": str(first),
@@ -477,10 +478,8 @@ def d19(case):
         for other in case.tables["adverse_events"]
         if other["subject_id"] == row["subject_id"] and other["dlt"] == "Y"
     ]
-    if (
-        any(id(other) in case.touched for other in [*mine, *flagged])
-        or row["dlt"] == "Y"
-        and len(flagged) > 1
+    if any(id(other) in case.touched for other in [*mine, *flagged]) or (
+        row["dlt"] == "Y" and len(flagged) > 1
     ):
         return False
     if row["dlt"] == "N" and mine and mine[0]["dlt"] == "Y":
@@ -493,7 +492,7 @@ def d19(case):
 
 
 def d20(case):
-    table, row = case.pick(case.rows("events"))
+    _, row = case.pick(case.rows("events"))
     if row["event"] != "DEATH" or any(other["event"] == "LAST_CONTACT" and other["subject_id"] == row["subject_id"]
                                       for other in case.tables["events"]):  # fmt: skip
         return False
@@ -603,18 +602,12 @@ def compare(case, study):
     missed = []
     for (table, number, code), (columns, row) in places.items():
         said = found.get((table, number, code), [])
-        blank = code == "D17" and row["grade"] == ""
-        severity = "warning" if blank else SEVERITY[code]
+        severity = "warning" if code == "D17" and row["grade"] == "" else SEVERITY[code]
         named = {column for column, how, _ in said if how == severity}
-        if (
-            not said
-            or not set(columns) <= named
-            and code not in ("D02",)
-            or not any(how == severity for _, how, _ in said)
-        ):
-            missed.append(
-                (code, table, number, {name: row[name] for name in columns if name in row}, row, said)
-            )
+        # Of two values of a key, the finding names the first column that differs.
+        if not named or (code != "D02" and not set(columns) <= named):
+            cells = {name: row[name] for name in columns if name in row}
+            missed.append((code, table, number, cells, [problem.rule for *_, problem in said]))
     false = [
         (place, said[0][2].message, said[0][2].value) for place, said in found.items() if place not in places
     ]
@@ -632,11 +625,11 @@ def main(studies):
         case = damaged(seed)
         put.update(code for code, *_ in case.log)
         missed, alarms = compare(case, read(case.tables))
-        for code, table, number, cells, row, said in missed:
+        for code, *place in missed:
             missing[code] += 1
             if shown[code] < 4:
                 shown[code] += 1
-                print("missed", seed, code, table, number, cells, said[:1] and said[0][2].rule)
+                print("missed", seed, code, *place)
         for place, message, value in alarms:
             false[place[2]] += 1
             if shown[f"f{place[2]}"] < 4:

@@ -4,10 +4,9 @@ from collections import Counter
 
 import numpy as np
 import pytest
-
 from tests.study import damage
 
-SEEDS = range(100, 106)
+SEEDS = range(100, 108)
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +14,7 @@ def cases():
     return [(seed, damage.damaged(seed, per_class=4)) for seed in SEEDS]
 
 
-@pytest.mark.parametrize("seed", range(200, 206))
+@pytest.mark.parametrize("seed", range(200, 204))
 def test_a_sound_study_of_another_shape_raises_no_alarm(seed):
     study = damage.read(damage.variant(np.random.default_rng([seed, 1])))
     assert damage.findings(study) == {}

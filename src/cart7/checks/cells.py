@@ -166,7 +166,7 @@ def plain_values(cells: Sequence[object], column: Column) -> npt.NDArray[Any]:
 
 def plain_range(column: Column) -> tuple[float, float]:
     """Bounds within which a number of the column is read without a question."""
-    limits = [LONGEST_DAYS] if column.name.endswith("day") else []
+    limits: list[float] = [LONGEST_DAYS] if column.name.endswith("day") else []
     limits += [_LARGEST_WHOLE] if column.kind == "int" else []
     low = [-limit for limit in limits] + ([] if column.low is None else [column.low])
     high = limits + ([] if column.high is None else [column.high])

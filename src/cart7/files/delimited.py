@@ -113,9 +113,10 @@ def _plain_columns(text: str, sep: str) -> tuple[list[str], Columns] | None:
     odd = any(mark in text for mark in ('"', "\0")) or text.count("\r") != text.count("\r\n")
     if odd or breaks == 0 or text.startswith("\ufeff") or text.count(sep) != breaks * n_lines:
         return None
+    raw = io.BytesIO(text.encode("utf-8", "surrogatepass"))
     try:
         rows = pd.read_csv(
-            io.BytesIO(text.encode("utf-8", "surrogatepass")), sep=sep, header=None, dtype=object, na_filter=False,
+            raw, sep=sep, header=None, dtype=object, na_filter=False,
             skip_blank_lines=False, quoting=csv.QUOTE_NONE, encoding_errors="surrogatepass", low_memory=False,
         )  # fmt: skip
     except pd.errors.ParserError:
