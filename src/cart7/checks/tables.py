@@ -201,7 +201,9 @@ def open_table(name: str, cells: pd.DataFrame, rows_in: int) -> Table:
     """
     schema = TABLES[name]
     names, problems = _named(name, list(map(str, cells.columns)), schema)
-    columns = {title: cells.iloc[:, place].to_numpy(dtype=object) for place, title in enumerate(names)}
+    columns = {
+        title: column.to_numpy(dtype=object) for title, (_, column) in zip(names, cells.items(), strict=True)
+    }
     return Table(
         schema=schema,
         rows=cells.index.to_numpy(dtype=np.int64),
@@ -351,18 +353,24 @@ def repeated_rows(table: Table) -> None:
     whole = len(parts) == len(table.schema.key)
     if not whole:
         parts = [_numbered(values) for values in [*table.values.values(), *table.extra.values()]]
-    keys = pd.DataFrame(np.column_stack(parts))
-    complete = (keys >= 0).all(axis=1).to_numpy() if whole else ~table.missing("subject_id")
-    twice = np.flatnonzero(keys.duplicated(keep=False).to_numpy() & complete)
+    keys = _combined(parts)
+    complete = np.all([part >= 0 for part in parts], axis=0) if whole else ~table.missing("subject_id")
+    twice = np.flatnonzero((np.bincount(keys, minlength=1)[keys] > 1) & complete)
     columns = [*table.values, *table.extra]
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for position, key in zip(
-        twice.tolist(), keys.iloc[twice].itertuples(index=False, name=None), strict=True
-    ):
-        groups.setdefault(tuple(key), []).append(position)
+    groups: dict[int, list[int]] = {}
+    for position, key in zip(twice.tolist(), keys[twice].tolist(), strict=True):
+        groups.setdefault(key, []).append(position)
     vague = _vague_keys(table) if len(groups) else np.zeros(len(table.rows), dtype=bool)
     for positions in groups.values():
         _one_key(table, positions, columns, vague=bool(vague[positions].any()))
+
+
+def _combined(parts: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.intp]:
+    """One number for each combination of the numbers in `parts`."""
+    whole = np.zeros(len(parts[0]), dtype=np.intp)
+    for part in parts:
+        whole = _numbered(whole * (part.max(initial=-1) + 2) + part + 1)
+    return whole
 
 
 def _vague_keys(table: Table) -> npt.NDArray[np.bool_]:

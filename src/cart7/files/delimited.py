@@ -15,6 +15,9 @@ import pandas as pd
 from cart7.errors import Problem
 from cart7.files.tables import FileTable, UnreadableFileError, decode, empty_file, headed, ragged
 
+_LONG = 200_000
+"""Letters from which the column-wise parser is worth its start."""
+
 Columns = list[npt.NDArray[np.object_]]
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 
@@ -44,7 +47,7 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
     >>> table.cells.to_dict("index"), [problem.row for problem in table.problems]
     ({1: {'subject_id': '001', 'day': '5'}}, [3])
     """
-    plain = _plain_columns(text, sep)
+    plain = _plain_columns(text, sep) if len(text) > _LONG else None
     if plain is not None:
         header, columns = plain
         numbers: Sequence[int] = range(1, len(columns[0]) + 1)
