@@ -101,6 +101,11 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="print every data problem of a study")
     check.add_argument("study", metavar="STUDY", help=_STUDY)
+    check.add_argument("--json", action="store_true", help="print all findings as JSON")
+    check.add_argument("--html", metavar="FILE", help="write the findings into one page")
+    check.add_argument(
+        "--all", action="store_true", help="list all findings of every rule, not the first 200"
+    )
     check.set_defaults(run=_check)
 
     verify = commands.add_parser("verify", help="compute again and compare with a manifest")
@@ -262,32 +267,25 @@ def _plan_of(study: str, named: str | None) -> "Plan":
 
 
 def _check(options: argparse.Namespace) -> int:
-    study = _study_of(options.study, on_problem="report")
-    problems = study.problems
-    _print_problems(problems)
-    if not len(problems):
-        rows = int(study.accounting["rows_in"].sum())
-        print(f"no problem found in {len(study.accounting)} tables, {rows} rows")
-    return int((problems["severity"] == "error").any())
+    from cart7.errors import DataError
+    from cart7.report import findings
 
-
-def _print_problems(problems: "pd.DataFrame") -> None:
-    """Problems in the order of their weight, with a count of each severity."""
-    from cart7.errors import Problem
-
-    for severity in ("error", "warning", "repair"):
-        chosen = problems[problems["severity"] == severity]
-        if not len(chosen):
-            continue
-        print(f"{len(chosen)} {severity}{'' if len(chosen) == 1 else 's'}")
-        for row in chosen.to_dict("records"):
-            place: dict[str, Any] = {
-                name: (None if _is_missing(item) else item) for name, item in row.items()
-            }
-            place["row"] = None if place["row"] is None else int(place["row"])
-            place["fix"] = place["fix"] or ""
-            used = "" if place["new_value"] is None else f" -> {place['new_value']}"
-            print(f"  {Problem(**place)}{used}")
+    try:
+        study = _study_of(options.study, on_problem="report")
+    except DataError as error:
+        if options.json:
+            print(findings.as_json(error.to_frame()))
+        raise
+    shown = None if options.all else findings.SHOWN
+    if options.html is not None:
+        name = options.study if options.study == "example" else Path(options.study).resolve().name
+        text = findings.page(study.problems, study.accounting, name=name, shown=shown)
+        Path(options.html).write_text(text, encoding="utf-8", newline="\n")
+    if options.json:
+        print(findings.as_json(study.problems, study.accounting))
+    else:
+        print("\n".join(findings.lines(study.problems, study.accounting, shown=shown)))
+    return int((study.problems["severity"] == "error").any())
 
 
 def _is_missing(item: object) -> bool:
