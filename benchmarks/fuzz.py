@@ -25,17 +25,20 @@ from cart7.report import document
 from cart7.study import Study, read_study
 
 JUNK = [
-    "", " ", "\t", "NA", "N/A", ".", "-", "--", "NULL", "None", "nan", "NaN", "inf", "-inf", "Infinity", "1e999", "-1e999",
-    "1e308", "-1", "-0.0", "0", "1e-320", "999999999999999999999", "12345678901234567890.5", "0x1F", "1_000", "\u0661\u0662",
-    "\u00b2", "1,2,3", "1.2.3", ",", "1,000", "1,5", "1.000,5", "+", "+5", "5-", "1/2", "50%", "<", "<5", "<=5", ">5",
-    "< -5", "<1e999", "<0", "BLQ", "ND", "TRUE", "false", "y", "Yes", "2022-02-30", "2022-13-01", "0000-00-00", "0001-01-01",
-    "9999-12-31", "1500-01-01", "22621231", "2262-04-12", "2022-1-5", "05/01/2022", "2022", "2022-06", "0000", "99999", "44582",
-    "21JAN2022", "31FEB2022", "2022-01-05T25:61", "2022-01-05 08:00", "12:30", "=1+1", "=cmd|' /C calc'!A0", "@SUM(A1)", "-2+3",
-    "<script>alert(1)</script>", "<b>bold</b>", "&lt;&amp;", "]]>", "{{ 7*7 }}", "%s%n", "../../etc/passwd", "\u202eabc",
-    "\u0000", "\x07", "\x1b[31m", "\x85", "\u2028", "\ufeff", "\ud800", "\udfff", "\U0001f600", "e\u0301", "\u00df", "\u0130",
-    "x" * 5000, "9" * 400, "\u00e9" * 300, "a\nb", "a\r\nb", 'a"b', '""', "'", "a,b", "a;b", "I", "IV", "VI", "Grade 9", "G0",
-    "D28", "Week 99999999999", "M0", "D-3", "I2 D4", "D999999999999999999999", "3M", "SCR", "CR", "relapse", "RELAPSE", "DEATH",
-    "CRS", "cells/uL", "copies/0 ng", "copies/1e400ng", "10^9/L", "mg/dL", "FATAL", "1e5", "1E+05", "5.", ".5", "00012",
+    "", " ", "\t", "NA", "N/A", ".", "-", "--", "NULL", "None", "nan", "NaN", "inf", "-inf", "Infinity",
+    "1e999", "-1e999", "1e308", "-1", "-0.0", "0", "1e-320", "999999999999999999999",
+    "12345678901234567890.5", "0x1F", "1_000", "\u0661\u0662", "\u00b2", "1,2,3", "1.2.3", ",", "1,000",
+    "1,5", "1.000,5", "+", "+5", "5-", "1/2", "50%", "<", "<5", "<=5", ">5", "< -5", "<1e999", "<0", "BLQ",
+    "ND", "TRUE", "false", "y", "Yes", "2022-02-30", "2022-13-01", "0000-00-00", "0001-01-01", "9999-12-31",
+    "1500-01-01", "22621231", "2262-04-12", "2022-1-5", "05/01/2022", "2022", "2022-06", "0000", "99999",
+    "44582", "21JAN2022", "31FEB2022", "2022-01-05T25:61", "2022-01-05 08:00", "12:30", "=1+1",
+    "=cmd|' /C calc'!A0", "@SUM(A1)", "-2+3", "<script>alert(1)</script>", "<b>bold</b>", "&lt;&amp;",
+    "]]>", "{{ 7*7 }}", "%s%n", "../../etc/passwd", "\u202eabc", "\u0000", "\x07", "\x1b[31m", "\x85",
+    "\u2028", "\ufeff", "\ud800", "\udfff", "\U0001f600", "e\u0301", "\u00df", "\u0130", "x" * 5000,
+    "9" * 400, "\u00e9" * 300, "a\nb", "a\r\nb", 'a"b', '""', "'", "a,b", "a;b", "I", "IV", "VI", "Grade 9",
+    "G0", "D28", "Week 99999999999", "M0", "D-3", "I2 D4", "D999999999999999999999", "3M", "SCR", "CR",
+    "relapse", "RELAPSE", "DEATH", "CRS", "cells/uL", "copies/0 ng", "copies/1e400ng", "10^9/L", "mg/dL",
+    "FATAL", "1e5", "1E+05", "5.", ".5", "00012",
 ]  # fmt: skip
 KINDS = ("text", "frames", "records", "bytes")
 
@@ -178,7 +181,8 @@ def numbers_changed(rng, tables, name):
 
 
 DAMAGE = (
-    junk_cells, junk_cells, junk_column, other_words, columns_changed, rows_changed, one_subject, no_table, numbers_changed,
+    junk_cells, junk_cells, junk_column, other_words, columns_changed, rows_changed, one_subject, no_table,
+    numbers_changed,
 )  # fmt: skip
 
 
@@ -313,7 +317,7 @@ def study_of(seed):
 
 
 def lost_rows(study, counted):
-    """Rows that are neither used nor listed with an error, and rows that are counted otherwise than they stand."""
+    """Rows neither used nor listed with an error, and rows counted otherwise than they stand."""
     lost = 0
     errors = study.problems[(study.problems["severity"] == "error") & study.problems["row"].notna()]
     for row in study.accounting.itertuples():

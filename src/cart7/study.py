@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from cart7 import files
-from cart7.checks import across, measures, rows
+from cart7.checks import across, agreement, measures, rows
 from cart7.checks.cells import Reader, read_new_subject, subject_reader
 from cart7.checks.tables import (
     Table,
@@ -418,6 +418,13 @@ def _check_across(tables: Mapping[str, Table], zero: across.DayZero) -> None:
         across.dlt_in_two_places(tables["dlt"], tables["adverse_events"])
     if "products" in tables and "subjects" in tables:
         across.products_of_the_infused(tables["products"], tables["subjects"])
+        agreement.dose_and_bags(tables["subjects"], tables["products"])
+    if "products" in tables:
+        agreement.bag_numbers(tables["products"])
+    agreement.one_death(tables.get("subjects"), tables.get("events"))
+    agreement.visits_far_off(tables)
+    for table in tables.values():
+        agreement.one_unit(table)
 
 
 def _in_order(problems: Sequence[Problem]) -> list[Problem]:
