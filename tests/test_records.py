@@ -161,3 +161,8 @@ def test_the_row_numbers_of_the_input_are_copied():
     found = records.to_frame(frame, "labs")
     found.loc[0, "row"] = 99
     assert frame.index.tolist() == [2, 7]
+
+
+def test_a_whole_number_that_no_float_can_hold_is_refused_by_the_record():
+    with pytest.raises(ValidationError, match="a whole number cannot be beyond 1e\\+09"):
+        records.Subject(subject_id="001", age="9" * 400)

@@ -19,6 +19,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from cart7.errors import DataError, Problem
 
 NEEDED = "this column is needed and is not there"
+LARGEST_WHOLE = 1e9
+"""Beyond it, a whole number is no day and no count."""
+
 PARTIAL_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
@@ -42,8 +45,14 @@ def _plain_number(value: object) -> object:
     return value
 
 
+def _countable(value: int) -> int:
+    if abs(value) > LARGEST_WHOLE:
+        raise ValueError(f"a whole number cannot be beyond {LARGEST_WHOLE:g}")
+    return value
+
+
 Number = Annotated[float, BeforeValidator(_plain_number)]
-Whole = Annotated[int, BeforeValidator(_plain_number)]
+Whole = Annotated[int, BeforeValidator(_plain_number), AfterValidator(_countable)]
 DateText = Annotated[str, BeforeValidator(_date_text), AfterValidator(_iso_8601)]
 """A date as ISO 8601 text; a partial one stays as it stands."""
 

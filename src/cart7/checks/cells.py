@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from cart7.records import Column
+from cart7.records import LARGEST_WHOLE, Column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,6 @@ _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE)
 _NOTHING = frozenset({"NA", "N/A", "."})
 
 LONGEST_DAYS = 36_525
-_LARGEST_WHOLE = 1e9
 
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _PARTIAL = re.compile(r"([0-9]{4})(?:-([0-9]{2}))?")
@@ -167,7 +166,7 @@ def plain_values(cells: Sequence[object], column: Column) -> npt.NDArray[Any]:
 def plain_range(column: Column) -> tuple[float, float]:
     """Bounds within which a number of the column is read without a question."""
     limits: list[float] = [LONGEST_DAYS] if column.name.endswith("day") else []
-    limits += [_LARGEST_WHOLE] if column.kind == "int" else []
+    limits += [LARGEST_WHOLE] if column.kind == "int" else []
     low = [-limit for limit in limits] + ([] if column.low is None else [column.low])
     high = limits + ([] if column.high is None else [column.high])
     return max(low, default=-math.inf), min(high, default=math.inf)
@@ -260,7 +259,7 @@ def _within(reading: Reading, cell: object, column: Column) -> Reading:
         return refused("NUMBER-NEGATIVE", f"{column.name} cannot be negative")
     if column.name.endswith("day") and abs(value) > LONGEST_DAYS:
         return refused("NUMBER-RANGE", f"{column.name} must lie within a hundred years of the infusion")
-    if column.kind == "int" and abs(value) > _LARGEST_WHOLE:
+    if column.kind == "int" and abs(value) > LARGEST_WHOLE:
         return refused("NUMBER-RANGE", f"{column.name} is too large for a count")
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low:g}" if high is None else f"between {low or 0:g} and {high:g}"
