@@ -59,8 +59,7 @@ def test_a_long_file_is_read_as_its_rows_stand():
 def test_a_damaged_study_gives_a_typed_error_or_a_study_without_a_lost_row(seed):
     try:
         study, counted = fuzz.study_of(seed)
-    except Cart7Error as error:
-        assert str(error)
+    except Cart7Error:
         return
     assert fuzz.lost_rows(study, counted) == 0
     assert not pd.isna(study.problems["message"]).any()
