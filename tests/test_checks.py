@@ -508,15 +508,16 @@ def test_a_row_is_warned_of_once_when_it_stands_twice():
     assert findings(study, "row", "rule") == [(1, "D17-GRADE"), (2, "D01-REPEATED-ROW")]
 
 
+def _named_rules(sources):
+    pattern = re.compile(r'"((?:D\d\d|[A-Z]{3,})(?:-[A-Z]+)+)"')
+    return {rule for source in sources for rule in pattern.findall(source.read_text(encoding="utf-8"))}
+
+
 def test_every_rule_has_an_entry_in_the_documentation():
     root = Path(__file__).parents[1]
     sources = [root / "src/cart7" / name for name in ("study.py", "records.py", "derive.py")]
     sources += [path for room in ("files", "checks") for path in (root / "src/cart7" / room).glob("*.py")]
-    rules = {
-        rule
-        for source in sources
-        for rule in re.findall(r'"((?:D\d\d|[A-Z]{3,})(?:-[A-Z]+)+)"', source.read_text(encoding="utf-8"))
-    }
+    rules = _named_rules(sources)
     rules -= {
         word for schema in TABLES.values() for column in schema.columns.values() for word in column.terms
     }
@@ -526,5 +527,5 @@ def test_every_rule_has_an_entry_in_the_documentation():
     page = (root / "docs/errors/data-problems.md").read_text(encoding="utf-8")
     entries = re.findall(r"^### (\S+)$", page, flags=re.MULTILINE)
     print(f"rules documented: {len(rules & set(entries))} of {len(rules)}")
-    assert set(entries) == rules
+    assert rules <= set(entries) <= rules | _named_rules((root / "src/cart7/cdisc").glob("*.py"))
     assert len(entries) == len(set(entries)) > 60
