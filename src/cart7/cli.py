@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from cart7.study import Study
 
 FORMATS = ("html", "rtf", "docx")
+EXPORTS = ("ard", "ars")
 BROKEN_PIPE, INTERRUPTED = 141, 130
 _STUDY = "folder of the study's tables or of ADaM data sets, or example"
 
@@ -97,6 +98,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     report.add_argument("--on-problem", choices=("raise", "report"), default="raise",
                         help="stop at data errors, or set their rows aside and list them")  # fmt: skip
+    report.add_argument("--also", type=_exports, default=(), metavar="ard,ars",
+                        help="exchange files to write: ARD (csv and json), CDISC ARS (json)")  # fmt: skip
     report.set_defaults(run=_report)
 
     check = commands.add_parser("check", help="print every data problem of a study")
@@ -109,12 +112,19 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     verify = commands.add_parser("verify", help="compute again and compare with a manifest")
-    verify.add_argument("manifest", metavar="MANIFEST", help="the manifest.json of a report")
+    verify.add_argument("manifest", metavar="MANIFEST", help="the manifest.json of a report, or its folder")
+    _add_comparison(verify)
+    verify.add_argument("--strict", action="store_true",
+                        help="exit 1 also when a file of the run was changed or removed")  # fmt: skip
     verify.set_defaults(run=_verify)
 
-    diff = commands.add_parser("diff", help="list the numbers that differ between two manifests")
-    diff.add_argument("a", metavar="A", help="a manifest.json")
-    diff.add_argument("b", metavar="B", help="another manifest.json")
+    diff = commands.add_parser("diff", help="what differs between two runs: data, plan, versions, numbers")
+    diff.add_argument("a", metavar="A", help="the manifest.json of a report, or its folder")
+    diff.add_argument("b", metavar="B", help="that of a later one")
+    _add_comparison(diff)
+    diff.add_argument("--csv", metavar="FILE", help="write every number that moved into a CSV file")
+    diff.add_argument("--most", type=int, default=10, metavar="N",
+                      help="numbers shown of each endpoint, and rows of each table (10)")  # fmt: skip
     diff.set_defaults(run=_diff)
 
     following = commands.add_parser(
@@ -161,10 +171,35 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _formats(text: str) -> tuple[str, ...]:
+    return _chosen(text, FORMATS)
+
+
+def _add_comparison(command: argparse.ArgumentParser) -> None:
+    """The options of both comparing commands."""
+    command.add_argument("--json", action="store_true", help="print one JSON document instead of lines")
+    command.add_argument("--rtol", type=_tolerance, default=1e-9, metavar="R",
+                         help="relative difference below which numbers are the same (1e-9)")  # fmt: skip
+
+
+def _tolerance(text: str) -> float:
+    try:
+        rtol = float(text)
+    except ValueError:
+        rtol = -1.0
+    if not 0 <= rtol < float("inf"):
+        raise argparse.ArgumentTypeError(f"a number from 0; got {text!r}")
+    return rtol
+
+
+def _exports(text: str) -> tuple[str, ...]:
+    return _chosen(text, EXPORTS)
+
+
+def _chosen(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Words separated by commas, each once, all of them known."""
     chosen = tuple(dict.fromkeys(word.strip().lower() for word in text.split(",") if word.strip()))
-    unknown = [word for word in chosen if word not in FORMATS]
-    if unknown or not chosen:
-        raise argparse.ArgumentTypeError(f"one or more of {', '.join(FORMATS)}; got {text!r}")
+    if not chosen or not set(chosen) <= set(known):
+        raise argparse.ArgumentTypeError(f"one or more of {', '.join(known)}; got {text!r}")
     return chosen
 
 
@@ -195,6 +230,7 @@ def _report(options: argparse.Namespace) -> int:
         plan,
         out,
         formats=options.format,
+        also=options.also,
         on_problem=options.on_problem,
         progress=progress.tell,
     )
@@ -296,42 +332,44 @@ def _is_missing(item: object) -> bool:
 
 def _verify(options: argparse.Namespace) -> int:
     from cart7 import manifest
+    from cart7.errors import VerificationError
+    from cart7.manifest import wording
 
-    found = manifest.verify(options.manifest)
-    for row in found.inputs.to_dict("records"):
-        what = "content changed" if row["change"] == "content" else row["change"]
-        print(f"input {row['table']} ({row['path']}): {what}")
-    _print_numbers(found.numbers)
+    try:
+        found = manifest.verify(options.manifest, rtol=options.rtol)
+    except VerificationError as error:
+        if options.json:
+            print(wording.failure_json(wording.VERIFICATION_SCHEMA, str(error), manifest=options.manifest))
+        raise
+    if options.json:
+        print(wording.verification_json(found, options.manifest))
+    else:
+        print("\n".join(wording.told(found)))
     for name, (then, now) in found.versions.items():
-        print(f"note: {name} was {then or 'not recorded'}, is {now}", file=sys.stderr)
-    if found.reproduced:
-        print("everything reproduces")
-    return 0 if found.reproduced else 1
+        print(f"note: {name} was {wording.plain(then) or 'not recorded'}, is {now}", file=sys.stderr)
+    return int(not found.reproduced or (options.strict and len(found.outputs) > 0))
 
 
 def _diff(options: argparse.Namespace) -> int:
     from cart7 import manifest
+    from cart7.errors import Cart7Error, VerificationError
+    from cart7.manifest import wording
 
-    numbers = manifest.difference(options.a, options.b)
-    _print_numbers(numbers)
-    if not len(numbers):
-        print("no number differs")
-    return int(len(numbers) > 0)
-
-
-def _print_numbers(numbers: "pd.DataFrame") -> None:
-    """Each number that moved, on one line."""
-    if not len(numbers):
-        return
-    print(f"{len(numbers)} number{'' if len(numbers) == 1 else 's'} moved")
-    for row in numbers.to_dict("records"):
-        where = " | ".join(
-            f"{name} {row[name]}" for name in ("timepoint", "population", "group", "subject_id") if row[name]
-        )
-        old, new = (
-            "missing" if _is_missing(row[name]) or row[name] == "" else row[name] for name in ("old", "new")
-        )
-        print(f"  {row['analysis']} {row['param']} {row['stat']} ({where}): {old} -> {new}")
+    if options.most < 0:
+        raise Cart7Error(f"--most must be at least 0, got {options.most}")
+    try:
+        found = manifest.compare_runs(options.a, options.b, rtol=options.rtol)
+    except VerificationError as error:
+        if options.json:
+            print(wording.failure_json(wording.DIFFERENCE_SCHEMA, str(error), a=options.a, b=options.b))
+        raise
+    if options.csv is not None:
+        Path(options.csv).write_bytes(manifest.csv_bytes(found.numbers))
+    if options.json:
+        print(wording.difference_json(found, options.a, options.b))
+    else:
+        print("\n".join(wording.difference_lines(found, most=options.most)))
+    return int(not found.same)
 
 
 def _design_of(plan: "Plan") -> "Design":
