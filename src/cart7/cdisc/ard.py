@@ -80,8 +80,10 @@ def to_ard(long: pd.DataFrame, *, by: str = "dose_level") -> pd.DataFrame:
     >>> long = results.long_rows(rates, analysis="response.objective_response", param="ORR",
     ...                          timepoint="M3", group=rates["group"], stats=["estimate"])
     >>> ard = to_ard(results.long_frame([long]))
-    >>> ard[["group1", "group1_level", "variable", "stat_name", "stat", "stat_fmt"]].values.tolist()
-    [['dose_level', '1', 'ORR', 'estimate', 0.5, '0.500'], ['dose_level', '1', 'ORR', 'method', 'proportion', 'proportion']]
+    >>> ard[["group1", "group1_level", "variable", "stat_name", "stat", "stat_fmt"]
+    ...     ].values.tolist()  # doctest: +NORMALIZE_WHITESPACE
+    [['dose_level', '1', 'ORR', 'estimate', 0.5, '0.500'],
+     ['dose_level', '1', 'ORR', 'method', 'proportion', 'proportion']]
     """
     wrong = results.check(long)
     if wrong:
@@ -95,7 +97,7 @@ def to_ard(long: pd.DataFrame, *, by: str = "dose_level") -> pd.DataFrame:
         "context": _context(long), "stat_name": long["stat"].to_numpy(),
         "stat_label": long["stat"].map(label).to_numpy(),
     }).astype(object)  # fmt: skip
-    stats, texts, ways = _formatted(long)
+    stats, texts, ways = formatted(long)
     rows["stat"], rows["stat_fmt"], rows["fmt_fun"] = stats, texts, ways
     rows["warning"] = long["note"].where(long["note"] != "", None).to_numpy()
     rows["error"] = None
@@ -120,7 +122,7 @@ def label(stat: str) -> str:
     return LABELS.get(stat, stat.replace("_", " "))
 
 
-def _formatted(long: pd.DataFrame) -> tuple[list[Any], list[str], list[str]]:
+def formatted(long: pd.DataFrame) -> tuple[list[Any], list[str], list[str]]:
     """Per row the statistic itself, its text, and the rule by which the text was made."""
     cells = zip(
         *(long[name].tolist() for name in ("value", "text", "stat", "unit", "method", "note")), strict=True

@@ -215,11 +215,17 @@ def difference_lines(found: Difference, *, most: int) -> list[str]:
 def _input_differences(found: Difference, most: int) -> list[str]:
     lines = []
     for row in found.inputs.to_dict("records"):
-        lines.append(f"input {row['table']}: {row['change']}{_size(row)}")
+        change = (
+            "content changed" if row["change"] == "content" else f"{row['change']} ({_SIDES[row['change']]})"
+        )
+        lines.append(f"input {row['table']}: {change}{_size(row)}")
         if row["note"]:
             lines.append(f"  {row['note']}")
         lines += _changed_rows(found.rows[found.rows["table"] == row["table"]], most)
     return lines
+
+
+_SIDES = {"only in a": "gone", "only in b": "new"}
 
 
 def _changed_rows(rows: pd.DataFrame, most: int) -> list[str]:
