@@ -30,7 +30,7 @@ SCHEMA = "cart7-manifest/1"
 RESULTS_SCHEMA = "cart7-results/1"
 EXPORTS = ("ard", "ars")
 """Exchange files that can be written beside the results."""
-SPREADSHEET_COMMANDS = ("=", "+", "-", "@", "\t", "\r")
+SPREADSHEET_COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 

@@ -14,6 +14,7 @@ from cart7._version import __version__
 from cart7.report import canvas
 from cart7.report.cells import Table
 from cart7.report.sections import Block, Explained, Figure, page_facts, sections
+from cart7.report.words import printable
 
 FORMATS = ("html", "rtf", "docx")
 
@@ -80,7 +81,7 @@ def render_html(analysis: Any) -> str:
             for part in sections(analysis)
         ]  # fmt: skip
     html: str = _template().render(page=page | {"sections": parts}, version=__version__)
-    return "\n".join(line.rstrip() for line in html.splitlines() if line.strip()) + "\n"
+    return "\n".join(line.rstrip() for line in printable(html).splitlines() if line.strip()) + "\n"
 
 
 @functools.cache

@@ -9,6 +9,7 @@ from typing import Any
 
 from cart7.report.cells import Row, Table
 from cart7.report.sections import Explained, Notice, Section
+from cart7.report.words import printable
 
 CAUTION = "For research and informational use, not medical advice."
 TEXT_WIDTH_MM = 267
@@ -26,36 +27,36 @@ def docx(study_id: str, facts: Sequence[tuple[str, str]], parts: Sequence[Sectio
         section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(15)
     document.styles["Normal"].font.size = Pt(9)
     document.styles["Normal"].font.name = "Arial"
-    document.add_heading(study_id, level=0)
-    document.add_paragraph("; ".join(f"{name}: {text}" for name, text in facts))
+    document.add_heading(printable(study_id), level=0)
+    document.add_paragraph(printable("; ".join(f"{name}: {text}" for name, text in facts)))
     document.add_paragraph(CAUTION)
     for number, part in enumerate(parts, start=1):
-        document.add_heading(f"{number} {part.title}", level=1)
+        document.add_heading(printable(f"{number} {part.title}"), level=1)
         if part.words:
-            document.add_paragraph(part.words)
+            document.add_paragraph(printable(part.words))
         for block in part.blocks:
             if isinstance(block, Table):
                 _word_table(document, block)
             elif isinstance(block, Notice):
-                document.add_paragraph(f"{block.title} {block.text}")
+                document.add_paragraph(printable(f"{block.title} {block.text}"))
             elif isinstance(block, Explained):
-                document.add_heading(block.title, level=2)
+                document.add_heading(printable(block.title), level=2)
                 for line in block.lines:
-                    document.add_paragraph(line)
+                    document.add_paragraph(printable(line))
     return _same_bytes(document)
 
 
 def _word_table(document: Any, table: Table) -> None:
-    document.add_heading(table.title, level=2)
+    document.add_heading(printable(table.title), level=2)
     if table.population:
-        document.add_paragraph(table.population)
+        document.add_paragraph(printable(table.population))
     if not table.rows:
-        document.add_paragraph(table.empty)
+        document.add_paragraph(printable(table.empty))
     else:
         _word_grid(document, table)
     for text in (table.method, *table.notes):
         if text:
-            document.add_paragraph(text)
+            document.add_paragraph(printable(text))
 
 
 def _word_grid(document: Any, table: Table) -> None:
@@ -110,7 +111,7 @@ def _fill(cell: Any, text: str, *, bold: bool, words: bool) -> None:
     paragraph = cell.paragraphs[0]
     paragraph.alignment = WD_ALIGN_PARAGRAPH.LEFT if words else WD_ALIGN_PARAGRAPH.RIGHT
     paragraph.paragraph_format.space_after = Pt(0)
-    run = paragraph.add_run(text)
+    run = paragraph.add_run(printable(text))
     run.bold = bold
     run.font.size = Pt(7.5)
 

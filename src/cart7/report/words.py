@@ -243,6 +243,21 @@ PLAN_ROOMS = {
 }
 
 
+def printable(text: str) -> str:
+    r"""A text in which signs that neither a page nor a Word document may hold are a replacement sign.
+
+    Examples
+    --------
+    >>> printable("a" + chr(27) + "[2Jb\n") == "a\ufffd[2Jb\n"
+    True
+    """
+    return _UNPRINTABLE.sub("\ufffd", text)
+
+
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Control characters, halves of a pair, and the two code points that are no characters."""
+
+
 def in_words(code: object, words: Mapping[str, str]) -> str:
     """The words of a code; the code itself in lower case when it has none.
 
