@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING, Literal
 from cart7._version import __version__
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from cart7.designs import Design
     from cart7.plan import Plan
     from cart7.study import Study
