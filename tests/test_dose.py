@@ -1,8 +1,8 @@
 """Dose room: cell dose, evidence, score and recommendation."""
 
 import math
+import re
 from functools import cache
-from itertools import pairwise
 from types import SimpleNamespace as Result
 
 import numpy as np
@@ -524,13 +524,43 @@ def test_the_explanation_says_what_the_gates_can_detect():
     assert "(orr) at n = 10: closes up to 0 of 10 (P = 0.914)" in text
 
 
-def test_the_explanation_names_each_stretch_of_a_weight_once():
+def test_the_explanation_says_how_far_each_weight_must_move():
+    """The weight told is where the sweep changes the recommendation, and no weight nearer does."""
     few = counts(n=(3, 3, 3), dlt=[0, 1, 1], orr=[1, 3, 3], persist=[2, 3, 3], cd7=[1, 2, 2])
-    told = [line for line in scored(few).explain().splitlines() if "(share of 1)" in line]
+    result = scored(few)
+    told = dict(re.findall(r"^  (\w+), weight \d\.\d\d: (.*)\.$", result.explain(), flags=re.M))
     assert told
-    for line in told:
-        chosen = [piece.split(": ")[1] for piece in line.rstrip(".").split("(share of 1) ")[1].split(", ")]
-        assert all(one != other for one, other in pairwise(chosen)), line
+    total = sum(criterion.weight for criterion in result.rules.criteria)
+    for criterion in result.rules.criteria:
+        moves = re.findall(r"(down|up) to (\d\.\d\d) (none|level (\d+))", told.get(criterion.name, ""))
+        part = result.weight_sweep[result.weight_sweep["criterion"] == criterion.name]
+        for way in ("down", "up"):
+            own = criterion.weight / total
+            edges = [
+                row.weight_high if way == "down" else row.weight_low
+                for row in part.itertuples()
+                if row.recommended_level != result.recommended_level
+                and (row.weight_high < own if way == "down" else row.weight_low > own)
+            ]
+            nearest = [] if not edges else [max(edges) if way == "down" else min(edges)]
+            assert [float(found[1]) for found in moves if found[0] == way] == pytest.approx(nearest)
+
+
+def test_a_recommendation_that_no_weight_changes_says_so():
+    clear = scored(counts(n=(9, 9, 9), dlt=[0, 0, 9], orr=[0, 9, 9], persist=[0, 9, 9], cd7=[0, 9, 9]))
+    assert "no weight from 0 to 1 changes it" in clear.explain()
+
+
+def test_the_explanation_says_which_levels_are_left_open():
+    text = scored().explain()
+    assert re.search(
+        r"How sure: level \d has the highest score in \d+ % of the draws; levels? .* cannot be ruled out",
+        text,
+    )
+    clear = scored(
+        counts(n=(30, 30, 30), dlt=[0, 0, 30], orr=[0, 30, 30], persist=[0, 30, 30], cd7=[0, 30, 30])
+    )
+    assert "no other level has it in 5 % or more" in clear.explain()
 
 
 def test_placeholder_weights_are_announced_everywhere():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FORMATS = ("html", "rtf", "docx")
 EXPORTS = ("ard", "ars")
+FIGURES = (".png", ".svg", ".pdf")
 BROKEN_PIPE, INTERRUPTED = 141, 130
 _STUDY = "folder of the study's tables or of ADaM data sets, or example"
 
@@ -147,6 +148,16 @@ def _parser() -> argparse.ArgumentParser:
     simulate.add_argument("--cohorts", type=int, default=6, metavar="N", help="most cohorts of a trial (6)")
     simulate.add_argument("--cohort-size", type=int, default=3, metavar="N", help="subjects of a cohort (3)")
     simulate.add_argument("--trials", type=int, default=10_000, metavar="N", help="simulated trials (10000)")
+    simulate.add_argument("--mcse", type=float, metavar="X",
+                          help="stop once every selection has this Monte-Carlo error; --trials is then the "
+                          "most")  # fmt: skip
+    simulate.add_argument("--true-response", type=_rates, metavar="P1,P2,...",
+                          help="true response rates, for designs that use them")  # fmt: skip
+    simulate.add_argument("--backfill", type=int, metavar="N",
+                          help="subjects added below with every cohort (none)")  # fmt: skip
+    simulate.add_argument("--backfill-max", type=int, default=12, metavar="N",
+                          help="no level is filled beyond so many subjects (12)")  # fmt: skip
+    simulate.add_argument("--figure", metavar="FILE", help="draw the scenarios into a .png, .svg or .pdf")
     simulate.add_argument(
         "--jobs", type=int, default=1, metavar="N", help="workers (1); the numbers stay the same"
     )
@@ -412,37 +423,84 @@ def _simulate(options: argparse.Namespace) -> int:
 
     plan = read_plan(options.plan)
     design = _design_of(plan)
-    given = {", ".join(f"{rate:g}" for rate in rates): rates for rates in options.true_dlt or ()}
-    target = getattr(design, "target", 0.3)
-    target = sum(target) / 2 if isinstance(target, tuple) else target
-    scenarios = given or designs.standard_scenarios(
-        target, designs.design_levels(design) or max(options.levels, 1)
-    )
+    _check_figure(options.figure)
     progress = _Progress()
-    rows = []
-    for name, rates in scenarios.items():
-        progress.tell(name)
-        try:
-            found = designs.simulate(
-                design, rates, n_trials=options.trials, cohort_size=options.cohort_size,
-                n_cohorts=options.cohorts, rng=plan.seed, n_jobs=options.jobs,
-            )  # fmt: skip
-        except (ValueError, NotImplementedError) as error:
-            raise PlanError(str(error)) from error
-        rows.append((name, rates, found))
-    progress.end()
-    print(f"{type(design).__name__}: {options.trials} trials per scenario, at most {options.cohorts} "
-          f"cohorts of {options.cohort_size}, seed {plan.seed}")  # fmt: skip
-    for name, rates, found in rows:
-        print(f"\n{name}")
-        table = found.selection.copy()
-        table["true_dlt"] = [*rates, float("nan")]
-        table["n"] = [*found.n_per_level["estimate"], float("nan")]
-        table["level"] = ["none" if _is_missing(level) else str(level) for level in table["level"]]
-        shown = table[["level", "true_dlt", "estimate", "mcse", "n"]]
-        print(shown.rename(columns={"estimate": "selected"}).to_string(index=False, na_rep="",
-              float_format="{:.4f}".format))  # fmt: skip
+    try:
+        backfill = None
+        if options.backfill is not None:
+            backfill = designs.Backfill(per_cohort=options.backfill, max_n=options.backfill_max)
+        found = designs.simulate_scenarios(
+            design, _scenarios(design, options), n_trials=options.trials, cohort_size=options.cohort_size,
+            n_cohorts=options.cohorts, rng=plan.seed, n_jobs=options.jobs, mcse=options.mcse,
+            true_response=options.true_response, backfill=backfill, progress=progress.share,
+        )  # fmt: skip
+    except (ValueError, NotImplementedError) as error:
+        raise PlanError(_plain(error)) from error
+    finally:
+        progress.end()
+    _print_scenarios(found, design, plan, options)
+    if options.figure is not None:
+        found.plot().savefig(options.figure, bbox_inches="tight")
+        print(f"\n{options.figure}")
     return 0
+
+
+def _scenarios(design: "Design", options: argparse.Namespace) -> dict[str, tuple[float, ...]]:
+    """The scenarios asked for, else each level in turn at the target."""
+    from cart7 import designs
+
+    given = {", ".join(f"{rate:g}" for rate in rates): rates for rates in options.true_dlt or ()}
+    target = getattr(design, "target", getattr(design, "phi_t", 0.3))
+    target = sum(target) / 2 if isinstance(target, tuple) else target
+    levels = designs.design_levels(design) or max(options.levels, 1)
+    return given or designs.standard_scenarios(target, levels)
+
+
+def _check_figure(name: str | None) -> None:
+    """Refuse a figure that could not be written before anything is simulated."""
+    from cart7.errors import Cart7Error
+
+    if name is None:
+        return
+    if Path(name).suffix.lower() not in FIGURES:
+        raise Cart7Error(f"--figure {name}: the name must end in one of {', '.join(FIGURES)}")
+    if not Path(name).parent.is_dir():
+        raise Cart7Error(f"--figure {name}: there is no folder {Path(name).parent}")
+
+
+def _plain(error: Exception) -> str:
+    """An error's own words; those of a record without the frame around them."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError):
+        return str(error)
+    return "; ".join(
+        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']} (found {problem['input']!r})"
+        for problem in error.errors()
+    )
+
+
+def _print_scenarios(found: Any, design: "Design", plan: "Plan", options: argparse.Namespace) -> None:
+    """One line per scenario, then every number of each with its Monte-Carlo error."""
+    results = found.results
+    trials = sorted({result.n_trials for result in results.values()})
+    count = f"{trials[0]} trials" if len(trials) == 1 else f"{trials[0]} to {trials[-1]} trials"
+    print(f"{type(design).__name__}: {count} per scenario, at most {options.cohorts} cohorts of "
+          f"{options.cohort_size}, seed {plan.seed}")  # fmt: skip
+    if options.backfill is not None:
+        print(f"backfill: {options.backfill} with every cohort, up to {options.backfill_max} at a level")
+    table = found.table.copy()
+    table["level"] = ["none" if _is_missing(level) else str(level) for level in table["level"]]
+    wide = table.pivot_table(index="scenario", columns="level", values="selected", sort=False)
+    sums = table.groupby("scenario", sort=False)[["n", "n_dlt"]].sum()
+    errors = table.groupby("scenario", sort=False)["selected_mcse"].max()
+    print("\nselected (largest Monte-Carlo error), subjects and DLTs of a trial")
+    shown = wide.assign(error=errors, n=sums["n"], n_dlt=sums["n_dlt"]).rename_axis(None)
+    print(shown.rename_axis(None, axis=1).to_string(float_format="{:.4f}".format))
+    for name, part in table.groupby("scenario", sort=False):
+        print(f"\n{name}")
+        print(part.drop(columns="scenario").to_string(index=False, na_rep="",
+              float_format="{:.4f}".format))  # fmt: skip
 
 
 def _init(options: argparse.Namespace) -> int:
@@ -466,6 +524,12 @@ class _Progress:
     def tell(self, stage: str) -> None:
         if self.shown:
             print(f"\r\033[K{stage.replace('_', ' ')} ...", end="", file=sys.stderr, flush=True)
+
+    def share(self, stage: str, done: float) -> None:
+        """A bar of what is done, and the stage at work."""
+        if self.shown:
+            bar = ("#" * round(30 * done)).ljust(30, ".")
+            print(f"\r\033[K[{bar}] {100 * done:3.0f} % {stage}", end="", file=sys.stderr, flush=True)
 
     def end(self) -> None:
         if self.shown:

@@ -6,7 +6,7 @@ Here: the public names. Not here: cell dose and the recommendation of the phase 
 from cart7.designs.base import Decision, Design, MtdSelection
 from cart7.designs.blrm import Blrm, BlrmPosterior
 from cart7.designs.characteristics import OperatingCharacteristics, exact_oc, simulate
-from cart7.designs.conduct import NextDecision, decide, design_levels, standard_scenarios
+from cart7.designs.conduct import NextDecision, decide, design_levels
 from cart7.designs.crm import Crm, CrmPosterior
 from cart7.designs.efftox import EffTox, EffToxPosterior
 from cart7.designs.interval import Boin, Keyboard, Mtpi
@@ -16,12 +16,15 @@ from cart7.designs.recommendation import (
     Scenario,
     simulate_recommendation,
 )
+from cart7.designs.scenarios import ScenarioTable, simulate_scenarios, standard_scenarios
 from cart7.designs.three_plus_three import ThreePlusThree
 from cart7.designs.tite import TiteBoin
+from cart7.designs.trials import Backfill
 from cart7.designs.utilities import Boin12, UBoin, UtilityPosterior
 from cart7.stats.crm import indifference_skeleton
 
 __all__ = [
+    "Backfill",
     "Blrm",
     "BlrmPosterior",
     "Boin",
@@ -39,6 +42,7 @@ __all__ = [
     "OperatingCharacteristics",
     "RecommendationCharacteristics",
     "Scenario",
+    "ScenarioTable",
     "ThreePlusThree",
     "TiteBoin",
     "UBoin",
@@ -50,6 +54,7 @@ __all__ = [
     "indifference_skeleton",
     "simulate",
     "simulate_recommendation",
+    "simulate_scenarios",
     "standard_scenarios",
     "transition_paths",
 ]

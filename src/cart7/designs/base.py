@@ -87,6 +87,7 @@ class Design(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     uses_response: ClassVar[bool] = False
+    can_backfill: ClassVar[bool] = True
 
     def check_levels(self, n_levels: int) -> None:
         """ValueError when the design is made for another number of levels."""
@@ -114,6 +115,17 @@ class Design(BaseModel):
     ) -> Counts:
         """What a trial ends with after its last planned cohort: the selection from all counts."""
         return np.full(len(current), BY_SELECTION, dtype=np.int64)
+
+    def tolerates(self, n: Counts, n_dlt: Counts, level: int, **more: Counts) -> Flags:
+        """Whether each trial may go on treating at a level it has left upwards.
+
+        True where the design, were this its current level, would neither leave it downwards nor stop for want
+        of a level.
+        """
+        at = np.full(len(n), level, dtype=np.int64)
+        here = {"last_n": n[:, level - 1], "last_dlt": n_dlt[:, level - 1]}
+        steps = self.steps(n, n_dlt, at, **here, **more)
+        return np.asarray((steps.level >= level) & ~(steps.stop & (steps.recommended == 0)), dtype=bool)
 
     def selections(self, n: Counts, n_dlt: Counts, **more: Counts) -> Counts:
         """The level selected at the end of many trials, 0 for none."""

@@ -21,6 +21,7 @@ from cart7.designs.base import (
     Counts,
     Decision,
     Design,
+    Flags,
     MtdSelection,
     Steps,
     checked_counts,
@@ -142,8 +143,8 @@ class IntervalDesign(Design):
     ) -> Steps:
         """Decisions of many trials; see `Design.steps`."""
         limits = _limits(self, reach(n))
-        rows = np.arange(len(current))
-        treated, toxic = n[rows, current - 1], n_dlt[rows, current - 1]
+        here = np.arange(len(current)) * n.shape[1] + current - 1
+        treated, toxic = n.reshape(-1)[here], n_dlt.reshape(-1)[here]
         first = first_eliminated(n, n_dlt, limits.eliminate_ge, limits.lowest_ge)
         up, down = toxic <= limits.escalate_le[treated], toxic >= limits.deescalate_ge[treated]
         level = current + (up & (current < n.shape[1]) & (current + 1 < first)) - (down & ~up & (current > 1))
@@ -154,6 +155,13 @@ class IntervalDesign(Design):
             level=np.where(stop, current, level), stop=stop,
             recommended=np.where(none_left, 0, BY_SELECTION),
         )  # fmt: skip
+
+    def tolerates(self, n: Counts, n_dlt: Counts, level: int, **more: Counts) -> Flags:
+        """Neither eliminated nor with DLTs that call for de-escalation, at the lowest level too."""
+        limits = _limits(self, reach(n))
+        first = first_eliminated(n, n_dlt, limits.eliminate_ge, limits.lowest_ge)
+        tolerable = n_dlt[:, level - 1] < limits.deescalate_ge[n[:, level - 1]]
+        return np.asarray((level < first) & tolerable, dtype=bool)
 
     def selections(self, n: Counts, n_dlt: Counts, **more: Counts) -> Counts:
         """The level selected in each trial, 0 for none; see `select_mtd`."""

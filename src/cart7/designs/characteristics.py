@@ -1,24 +1,35 @@
 """Operating characteristics: how often a design selects each level, and whom it treats there.
 
-Here: exact ones by following every state a trial can be in, simulated ones with their Monte-Carlo error, many
-trials at once. Not here: the decisions (each design), the recommendation of the phase II dose
-(`recommendation`).
+Here: exact ones by following every state a trial can be in, simulated ones with their Monte-Carlo error.
+Not here: the decisions (each design), the conduct of simulated trials (`trials`), many scenarios
+(`scenarios`), the recommendation of the phase II dose (`recommendation`).
 """
 
+import importlib
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import gammaln, xlog1py, xlogy
 
-from cart7.designs.base import BY_SELECTION, Counts, Design, checked_probabilities, distinct_rows
+from cart7.designs.base import Counts, Design, checked_probabilities, distinct_rows
+from cart7.designs.trials import (
+    TRIALS_PER_BLOCK,
+    Backfill,
+    Conduct,
+    Sums,
+    binomial_chances,
+    run_block,
+    selected,
+)
 
 Floats = NDArray[np.float64]
 
 MAX_STATES = 2_000_000
-TRIALS_PER_BLOCK = 10_000
+PER_ROUND = 4
+"""Blocks of trials between two looks at the precision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -37,6 +48,8 @@ class OperatingCharacteristics:
         `exact` or `simulated`.
     design : Design
     true_dlt : tuple of float
+    n_backfilled : DataFrame or None
+        Expected number of subjects added at each level, part of `n_per_level`; None without backfill.
     """
 
     selection: pd.DataFrame = field(repr=False)
@@ -46,29 +59,16 @@ class OperatingCharacteristics:
     method: str
     design: Design
     true_dlt: tuple[float, ...]
+    n_backfilled: pd.DataFrame | None = field(repr=False, default=None)
+
+    def plot(self, ax: Any = None, **options: Any) -> Any:
+        """Draw selections and subjects per level with matplotlib; returns the Figure."""
+        draw = importlib.import_module("cart7.report.figures").operating_characteristics
+        return draw(self, ax=ax, **options)
 
     def _repr_html_(self) -> str:
         table = self.selection.merge(self.n_per_level, on="level", how="left", suffixes=("", "_n"))
         return f"<p>{self.method}, {self.n_trials} trials</p>{table.to_html(index=False)}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Sums:
-    """Sums over simulated trials: selections by level (0 none), subjects and DLTs with their squares."""
-
-    trials: int
-    selected: Floats
-    n: Floats
-    n_squared: Floats
-    dlt: Floats
-    dlt_squared: Floats
-
-    def plus(self, other: "_Sums") -> "_Sums":
-        return _Sums(
-            trials=self.trials + other.trials, selected=self.selected + other.selected, n=self.n + other.n,
-            n_squared=self.n_squared + other.n_squared, dlt=self.dlt + other.dlt,
-            dlt_squared=self.dlt_squared + other.dlt_squared,
-        )  # fmt: skip
 
 
 def exact_oc(
@@ -115,7 +115,7 @@ def exact_oc(
         raise ValueError("exact_oc does not follow accelerated titration; use simulate")
     levels = rates.size
     outcomes = np.arange(cohort_size + 1)
-    share = _binomial(outcomes, cohort_size, rates)
+    share = binomial_chances(cohort_size, rates)
     n, dlt = np.zeros((1, levels), dtype=np.int64), np.zeros((1, levels), dtype=np.int64)
     current, weight = np.array([start_level], dtype=np.int64), np.ones(1)
     ended: list[tuple[Counts, Counts, Counts, Floats]] = []
@@ -143,7 +143,7 @@ def exact_oc(
                 "use simulate"
             )
     n, dlt, given, weight = (np.concatenate(parts) for parts in zip(*ended, strict=True))
-    chosen = _selected(design, n, dlt, given)
+    chosen = selected(design, n, dlt, given)
     zero = np.zeros(levels)
     share = np.bincount(chosen, weights=weight, minlength=levels + 1).astype(np.float64)
     return _characteristics(
@@ -163,6 +163,8 @@ def simulate(
     n_jobs: int = 1,
     true_response: ArrayLike | None = None,
     mcse: float | None = None,
+    backfill: Backfill | None = None,
+    progress: Callable[[int, int], None] | None = None,
 ) -> OperatingCharacteristics:
     """Operating characteristics by simulation, many trials at once.
 
@@ -172,7 +174,7 @@ def simulate(
     true_dlt : array_like
         True probability of a DLT per level.
     n_trials : int
-        Trials; with `mcse` the most trials.
+        Trials; with `mcse` the most trials. More trials extend fewer: the first ones stay the same.
     cohort_size, n_cohorts, start_level : int
         As in `exact_oc`.
     rng : numpy.random.Generator or int
@@ -184,6 +186,10 @@ def simulate(
         True probability of response per level, independent of DLT, for designs that use it.
     mcse : float, optional
         Stop when the standard error of every selection probability is at most this.
+    backfill : Backfill, optional
+        Add subjects at lower levels while the trial goes on; by default none are.
+    progress : callable, optional
+        Called with the trials done and the most trials, from time to time.
 
     Returns
     -------
@@ -202,40 +208,61 @@ def simulate(
     >>> bool((found.selection["mcse"] < 0.012).all())
     True
     """
-    from joblib import Parallel, delayed
-
-    rates = _checked(design, true_dlt, cohort_size, n_cohorts, start_level)
+    conduct = _conduct(design, true_dlt, true_response, cohort_size, n_cohorts, start_level, backfill)
     if not (isinstance(n_trials, int | np.integer) and n_trials >= 1):
         raise ValueError(f"n_trials must be a whole number from 1, got {n_trials!r}")
     if mcse is not None and not mcse > 0:
         raise ValueError(f"mcse must be above 0, got {mcse}")
+    whole, rest = divmod(int(n_trials), TRIALS_PER_BLOCK)
+    sizes = [TRIALS_PER_BLOCK] * whole + [rest] * bool(rest)
+    total = _run(conduct, sizes, np.random.default_rng(rng).spawn(len(sizes)), n_jobs, mcse, progress)
+    chance, spread_n, spread_dlt, spread_added = _errors(total)
+    count = total.trials
+    return _characteristics(
+        design, conduct.rates, "simulated", count, total.selected / count, chance, total.n / count, spread_n,
+        total.dlt / count, spread_dlt,
+        backfilled=None if backfill is None else (total.added / count, spread_added),
+    )  # fmt: skip
+
+
+def _run(
+    conduct: Conduct, sizes: list[int], streams: list[np.random.Generator], n_jobs: int,
+    mcse: float | None, progress: Callable[[int, int], None] | None,
+) -> Sums:  # fmt: skip
+    """Sums over the blocks of trials, in rounds; with a wanted precision until it is reached."""
+    from joblib import Parallel, delayed, effective_n_jobs
+
+    total: Sums | None = None
+    # With a wanted precision rounds have a fixed size, whatever the number of workers.
+    per_round = PER_ROUND if mcse is not None else max(PER_ROUND, PER_ROUND * effective_n_jobs(n_jobs))
+    for first in range(0, len(sizes), per_round):
+        blocks = list(zip(sizes, streams, strict=True))[first : first + per_round]
+        done = Parallel(n_jobs=n_jobs)(delayed(run_block)(conduct, size, stream) for size, stream in blocks)
+        for sums in done:
+            total = sums if total is None else total.plus(sums)
+        if progress is not None and total is not None:
+            progress(total.trials, sum(sizes))
+        if total is not None and mcse is not None and _errors(total)[0].max() <= mcse:
+            break
+    assert total is not None
+    return total
+
+
+def _conduct(
+    design: Design, true_dlt: ArrayLike, true_response: ArrayLike | None, cohort_size: int, n_cohorts: int,
+    start_level: int, backfill: Backfill | None,
+) -> Conduct:  # fmt: skip
+    rates = _checked(design, true_dlt, cohort_size, n_cohorts, start_level)
     response = None
     if design.uses_response:
         if true_response is None:
             raise ValueError(f"{type(design).__name__} needs true_response, a probability per level")
         response = checked_probabilities("true_response", true_response, rates.size)
-    sizes = [TRIALS_PER_BLOCK] * (int(n_trials) // TRIALS_PER_BLOCK)
-    sizes += [int(n_trials) % TRIALS_PER_BLOCK] * bool(int(n_trials) % TRIALS_PER_BLOCK)
-    streams = np.random.default_rng(rng).spawn(len(sizes))
-    total: _Sums | None = None
-    # With a wanted precision blocks come in rounds of a fixed size, whatever the number of workers.
-    per_round = len(sizes) if mcse is None else 4
-    for first in range(0, len(sizes), per_round):
-        blocks = list(zip(sizes, streams, strict=True))[first : first + per_round]
-        done = Parallel(n_jobs=n_jobs)(
-            delayed(_block)(design, rates, response, size, cohort_size, n_cohorts, start_level, stream)
-            for size, stream in blocks
-        )
-        for sums in done:
-            total = sums if total is None else total.plus(sums)
-        if total is not None and mcse is not None and _errors(total)[0].max() <= mcse:
-            break
-    assert total is not None
-    chance, spread_n, spread_dlt = _errors(total)
-    count = total.trials
-    return _characteristics(
-        design, rates, "simulated", count, total.selected / count, chance, total.n / count, spread_n,
-        total.dlt / count, spread_dlt,
+    if backfill is not None and not design.can_backfill:
+        raise ValueError(f"{type(design).__name__} decides on cohorts alone and takes no backfill")
+    return Conduct(
+        design=design, rates=rates, response=response, cohort_size=cohort_size, n_cohorts=n_cohorts,
+        start_level=start_level, backfill=backfill,
     )  # fmt: skip
 
 
@@ -252,13 +279,6 @@ def _checked(
     return rates
 
 
-def _binomial(k: Counts, size: int, rates: Floats) -> Floats:
-    """Probability of k DLTs in a cohort at each level."""
-    ways = gammaln(size + 1) - gammaln(k + 1) - gammaln(size - k + 1)
-    shares: Floats = np.exp(ways + xlogy(k, rates[:, None]) + xlog1py(size - k, -rates[:, None]))
-    return shares
-
-
 def _merged(n: Counts, dlt: Counts, current: Counts, weight: Floats) -> tuple[Counts, Counts, Counts, Floats]:
     """Equal states once each, with their weights added."""
     state = np.concatenate([n, dlt, current[:, None]], axis=1)
@@ -271,92 +291,8 @@ def _merged(n: Counts, dlt: Counts, current: Counts, weight: Floats) -> tuple[Co
     return state[:, :levels], state[:, levels : 2 * levels], state[:, -1], merged
 
 
-def _selected(design: Design, n: Counts, dlt: Counts, given: Counts, **more: Counts) -> Counts:
-    """What each trial ends with; the selection is asked once per distinct set of counts."""
-    chosen = given.copy()
-    ask = given == BY_SELECTION
-    if ask.any():
-        tables = [n[ask], dlt[ask], *(extra[ask] for extra in more.values())]
-        first, place = distinct_rows(np.concatenate(tables, axis=1))
-        extra = {name: table[ask][first] for name, table in more.items()}
-        chosen[ask] = design.selections(n[ask][first], dlt[ask][first], **extra)[place]
-    return chosen
-
-
-def _block(
-    design: Design, rates: Floats, response: Floats | None, size: int, cohort_size: int, n_cohorts: int,
-    start_level: int, rng: np.random.Generator,
-) -> _Sums:  # fmt: skip
-    """A block of trials, all of them cohort by cohort."""
-    levels = rates.size
-    n, dlt = np.zeros((size, levels), dtype=np.int64), np.zeros((size, levels), dtype=np.int64)
-    eff = None if response is None else np.zeros((size, levels), dtype=np.int64)
-    current = np.full(size, start_level, dtype=np.int64)
-    ended = np.full(size, BY_SELECTION, dtype=np.int64)
-    cohort = np.full(size, cohort_size, dtype=np.int64)
-    most = cohort_size * n_cohorts
-    if getattr(design, "titration", False):
-        if cohort_size == 1:  # Cohorts of one are a titration already, and decided as cohorts.
-            design = design.model_copy(update={"titration": False})
-        else:
-            current, cohort = _titrate(n, dlt, rates, cohort_size, most, rng)
-    active, total = np.arange(size), n.sum(axis=1)
-    for _ in range(n_cohorts):
-        here = (active, current[active] - 1)
-        room = most - total[active]
-        treated = np.minimum(cohort[active], room)
-        last = cohort[active] >= room
-        toxic = rng.binomial(treated, rates[here[1]])
-        n[here] += treated
-        dlt[here] += toxic
-        total[active] += treated
-        more: dict[str, Any] = {}
-        if eff is not None and response is not None:
-            eff[here] += rng.binomial(treated, response[here[1]])
-            more = {"n_eff": eff[active]}
-        cohort[:] = cohort_size
-        # Until the first trial ends the tables are handed over as they are, not copied.
-        counts = (n, dlt, current) if len(active) == size else (n[active], dlt[active], current[active])
-        more |= {"last_n": treated, "last_dlt": toxic}
-        steps = design.steps(*counts, **more)
-        # After the last cohort nothing more is decided: what the trial ends with follows from all counts.
-        over = steps.stop | last
-        outcome = steps.recommended
-        if last.any():
-            outcome = np.where(last, design.final(*counts, **more), outcome)
-        ended[active[over]] = outcome[over]
-        current[active] = steps.level
-        active = active[~over]
-        if not len(active):
-            break
-    if len(active):
-        ended[active] = BY_SELECTION
-    chosen = _selected(design, n, dlt, ended, **({} if eff is None else {"n_eff": eff}))
-    return _Sums(
-        trials=size, selected=np.bincount(chosen, minlength=levels + 1).astype(float),
-        n=n.sum(axis=0).astype(float), n_squared=(n * n).sum(axis=0).astype(float),
-        dlt=dlt.sum(axis=0).astype(float), dlt_squared=(dlt * dlt).sum(axis=0).astype(float),
-    )  # fmt: skip
-
-
-def _titrate(
-    n: Counts, dlt: Counts, rates: Floats, cohort_size: int, most: int, rng: np.random.Generator
-) -> tuple[Counts, Counts]:
-    """One subject per level up to the first DLT or the top; the level reached is then filled up.
-
-    No trial has more than `most` subjects.
-    """
-    toxic = rng.random(n.shape) < rates
-    reached = np.where(toxic.any(axis=1), np.argmax(toxic, axis=1), rates.size - 1)
-    reached = np.minimum(reached, most - 1)
-    treated = np.arange(rates.size) <= reached[:, None]
-    n += treated
-    dlt += treated & toxic
-    return reached + 1, np.full(len(n), cohort_size - 1, dtype=np.int64)
-
-
-def _errors(total: _Sums) -> tuple[Floats, Floats, Floats]:
-    """Monte-Carlo standard errors of selections, subjects and DLTs per level."""
+def _errors(total: Sums) -> tuple[Floats, Floats, Floats, Floats]:
+    """Monte-Carlo standard errors of selections, and of subjects, DLTs and added subjects per level."""
     count = total.trials
     share = total.selected / count
 
@@ -369,12 +305,14 @@ def _errors(total: _Sums) -> tuple[Floats, Floats, Floats]:
         np.sqrt(share * (1 - share) / count),
         spread(total.n_squared, total.n),
         spread(total.dlt_squared, total.dlt),
+        spread(total.added_squared, total.added),
     )
 
 
 def _characteristics(
     design: Design, rates: Floats, method: str, n_trials: int, selected: Floats, selected_mcse: Floats,
     n: Floats, n_mcse: Floats, dlt: Floats, dlt_mcse: Floats,
+    *, backfilled: tuple[Floats, Floats] | None = None,
 ) -> OperatingCharacteristics:  # fmt: skip
     levels = pd.array(np.arange(1, rates.size + 1), dtype="Int64")
     with_none = pd.array([*range(1, rates.size + 1), pd.NA], dtype="Int64")
@@ -387,4 +325,6 @@ def _characteristics(
         n_per_level=pd.DataFrame({"level": levels, "estimate": n, "mcse": n_mcse}),
         dlt_per_level=pd.DataFrame({"level": levels, "estimate": dlt, "mcse": dlt_mcse}),
         n_trials=n_trials, method=method, design=design, true_dlt=tuple(rates.tolist()),
+        n_backfilled=None if backfilled is None
+        else pd.DataFrame({"level": levels, "estimate": backfilled[0], "mcse": backfilled[1]}),
     )  # fmt: skip

@@ -1,7 +1,7 @@
-"""A running trial under its design: what the decision is based on, and the scenarios a plan is tried under.
+"""A running trial under its design: what the decision is based on.
 
-Here: counts per level with pending subjects from DLT results, the decision for the next cohort, standard
-scenarios of true DLT rates. Not here: the decisions themselves (each design), reading a study.
+Here: counts per level with pending subjects from DLT results, the decision for the next cohort. Not here: the
+decisions themselves (each design), reading a study, scenarios (`scenarios`).
 """
 
 from dataclasses import dataclass, field
@@ -9,14 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
 
 from cart7.designs.base import Decision, Design
 from cart7.designs.tite import TiteBoin
 from cart7.errors import PlanError
-
-SPACING = 0.7
-"""Distance of neighbouring levels of a standard scenario, on the logit scale."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -29,7 +25,7 @@ class NextDecision:
         One row per level: `level, n` (evaluable), `n_dlt, n_pending, followup_days` (summed over the
         pending).
     current : int
-        Level of the last subject infused.
+        Level of the last subject infused who was not added as backfill.
     decision : Decision
     note : str
         What the reader should know about the counts.
@@ -65,7 +61,8 @@ def decide(
     design : Design
     subjects : DataFrame
         Infused subjects: `subject_id, dose_level, infusion_date`, `end_day` (last day known alive without
-        death, days since infusion; missing: not known).
+        death, days since infusion; missing: not known), and, where there is one, `backfill` (`Y`: added at a
+        lower level; counts there, but the cohort being decided on is that of the others).
     dlt : DataFrame
         `subject_id, evaluable, dlt` (1, 0, missing), as `safety.dose_limiting_toxicity` judges them.
     n_levels : int, optional
@@ -112,8 +109,22 @@ def decide(
         }
     )
     order = np.lexsort((level, pd.to_datetime(subjects["infusion_date"]).to_numpy()))
-    current = int(level[order[-1]])
+    escalated = order[~_added(subjects)[order]]
+    if not len(escalated):
+        raise PlanError("every infused subject is marked as backfill: no cohort is left to decide on")
+    current = int(level[escalated[-1]])
     return NextDecision(levels=table, current=current, **_decided(design, table, current))
+
+
+def _added(subjects: pd.DataFrame) -> Any:
+    """Who was added at a lower level, by the column `backfill`."""
+    if "backfill" not in subjects.columns:
+        return np.zeros(len(subjects), dtype=bool)
+    words = subjects["backfill"].astype("string").str.strip().str.upper()
+    odd = words.notna() & ~words.isin(["Y", "N", ""])
+    if odd.any():
+        raise PlanError(f"backfill must be Y, N or blank, got {', '.join(sorted(set(words[odd])))}")
+    return (words == "Y").fillna(False).to_numpy(dtype=bool)
 
 
 def _decided(design: Design, table: pd.DataFrame, current: int) -> dict[str, Any]:
@@ -127,20 +138,3 @@ def _decided(design: Design, table: pd.DataFrame, current: int) -> dict[str, Any
     here = int(waiting[current - 1])
     note = f"{here} pending at level {current}, not counted: wait for them before acting" if here else ""
     return {"decision": next_level(n, n_dlt, current), "note": note}
-
-
-def standard_scenarios(target: float, n_levels: int) -> dict[str, tuple[float, ...]]:
-    """True DLT rates in which each level in turn is the target, and one in which all are too toxic.
-
-    Examples
-    --------
-    >>> [round(rate, 2) for rate in standard_scenarios(0.3, 3)["level 2 at the target"]]
-    [0.18, 0.3, 0.46]
-    """
-    steps = np.arange(n_levels)
-    found = {
-        f"level {at + 1} at the target": tuple(expit(logit(target) + SPACING * (steps - at)).tolist())
-        for at in range(n_levels)
-    }
-    found["all too toxic"] = tuple(expit(logit(target) + SPACING * (steps + 2)).tolist())
-    return found

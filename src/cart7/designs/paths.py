@@ -102,7 +102,8 @@ def audit(design: Design, cohorts: pd.DataFrame, *, n_levels: int) -> pd.DataFra
     design : Design
         A design that decides from DLTs.
     cohorts : DataFrame
-        `level, n, n_dlt` of each cohort, in the order they were treated.
+        `level, n, n_dlt` of each cohort, in the order they were treated; where there is a column `backfill`
+        (true or false), rows of subjects added at a lower level, which count but follow no decision.
     n_levels : int
 
     Returns
@@ -133,17 +134,31 @@ def audit(design: Design, cohorts: pd.DataFrame, *, n_levels: int) -> pd.DataFra
     levels = [_whole("level", level, 1, n_levels) for level in cohorts["level"]]
     sizes = [_whole("n", size, 1, None) for size in cohorts["n"]]
     toxics = [_whole("n_dlt", toxic, 0, size) for toxic, size in zip(cohorts["n_dlt"], sizes, strict=True)]
+    added = _backfilled(cohorts)
     decide = _decider(design)
     n = dlt = (0,) * n_levels
     said: list[tuple[str | None, int | None, str]] = []
-    for level, size, toxic in zip(levels, sizes, toxics, strict=True):
+    for level, size, toxic, extra in zip(levels, sizes, toxics, added, strict=True):
         n, dlt = _added(n, level, size), _added(dlt, level, toxic)
+        if extra:
+            said.append((None, None, "backfill: follows no decision"))
+            continue
         try:
             decision = decide(n, dlt, level, (size, toxic))
             said.append((decision.action, decision.level, decision.reason))
         except NoDecisionError as error:
             said.append((None, None, str(error)))
-    return _audit_table(levels, sizes, toxics, said)
+    return _audit_table(levels, sizes, toxics, said, added)
+
+
+def _backfilled(cohorts: pd.DataFrame) -> list[bool]:
+    """Which rows are subjects added at a lower level."""
+    if "backfill" not in cohorts.columns:
+        return [False] * len(cohorts)
+    given = cohorts["backfill"].tolist()
+    if not all(isinstance(flag, bool | np.bool_) for flag in given):
+        raise ValueError(f"backfill must be true or false for every cohort, got {given}")
+    return [bool(flag) for flag in given]
 
 
 def _decider(design: Design) -> Decide:
@@ -197,9 +212,14 @@ def _node_table(rows: list[tuple[Any, ...]]) -> pd.DataFrame:
 
 
 def _audit_table(
-    levels: list[int], sizes: list[int], toxics: list[int], said: list[tuple[str | None, int | None, str]]
-) -> pd.DataFrame:
-    actual: list[int | None] = [*levels[1:], None][: len(levels)]
+    levels: list[int], sizes: list[int], toxics: list[int], said: list[tuple[str | None, int | None, str]],
+    added: list[bool],
+) -> pd.DataFrame:  # fmt: skip
+    actual: list[int | None] = []
+    following: int | None = None
+    for level, extra in zip(reversed(levels), reversed(added), strict=True):
+        actual.insert(0, None if extra else following)
+        following = following if extra else level
     concordant = [
         pd.NA if went is None else action not in (None, "stop") and went == level
         for (action, level, _), went in zip(said, actual, strict=True)

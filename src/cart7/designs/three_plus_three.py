@@ -4,6 +4,8 @@ Here: the next level and the recommendation, with and without de-escalation. Not
 rate (`interval`).
 """
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -44,6 +46,8 @@ class ThreePlusThree(Design):
     >>> decision.action, decision.level, decision.reason
     ('stay', 1, '1 of 3 with DLT at level 1: three more')
     """
+
+    can_backfill: ClassVar[bool] = False
 
     deescalate: bool = False
 

@@ -8,7 +8,12 @@ Figure when there are several panels.
 
 from cart7.report.figures_combined import cells_and_targets, escape_courses
 from cart7.report.figures_courses import aesi_days, count_course
-from cart7.report.figures_dose import cell_dose, dose_profile
+from cart7.report.figures_dose import (
+    cell_dose,
+    dose_profile,
+    operating_characteristics,
+    weight_sensitivity,
+)
 from cart7.report.figures_exposure import exposure_against_dose, exposure_by_group, exposure_by_outcome
 from cart7.report.figures_kinetics import curve_fits, kinetics_spaghetti, pd_over_time
 from cart7.report.figures_response import response_rates, swimmer, waterfall
@@ -53,6 +58,7 @@ __all__ = [
     "geometric_mean_course",
     "kaplan_meier",
     "kinetics_spaghetti",
+    "operating_characteristics",
     "pd_by_visit",
     "pd_depletion",
     "pd_over_time",
@@ -61,4 +67,5 @@ __all__ = [
     "response_rates",
     "swimmer",
     "waterfall",
+    "weight_sensitivity",
 ]

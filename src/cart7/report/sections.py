@@ -533,6 +533,11 @@ def _rp2d(analysis: Any, groups: Groups) -> Blocks:
                 "that pass.",
         draw=lambda: figures.dose_profile(result, by=groups.by),
     )  # fmt: skip
+    yield Figure(
+        name="figure-rp2d-weights", title="Recommended level by the weight of one criterion.",
+        caption="Bar: the level recommended at each weight; black line: the weight of the plan.",
+        draw=lambda: figures.weight_sensitivity(result, by=groups.by),
+    )  # fmt: skip
     yield tables_dose.scores(result, groups)
     yield tables_dose.evidence(result, groups)
     yield tables_dose.criteria(result.rules)

@@ -4,7 +4,6 @@ Here: sentences made from the fields of a `DoseScore`. Not here: any number that
 what the gates can detect, which follows from the rules and the denominators.
 """
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from cart7.rp2d.score import DoseScore
 
 FARTHEST_N = 200
+
+RULED_OUT = 0.05
+"""P(best) from which a level counts as left open by the data."""
 
 
 def verdict(result: "DoseScore") -> str:
@@ -38,6 +40,7 @@ def sentences(result: "DoseScore") -> list[str]:
     if result.rules.placeholder:
         lines.append(f"Caution: {PLACEHOLDER}.")
     lines += _levels(result)
+    lines += _sureness(result)
     lines += _robustness(result)
     lines += gate_power(result)
     lines += [
@@ -80,6 +83,20 @@ def _levels(result: "DoseScore") -> list[str]:
     return lines
 
 
+def _sureness(result: "DoseScore") -> list[str]:
+    """How sure the choice is, and which other levels the data leave open."""
+    best = {row["dose_level"]: row["prob_best"] for row in result.summary.to_dict("records")}
+    chosen = result.recommended_level
+    if chosen is None:
+        return []
+    others = [str(level) for level, chance in best.items() if level != chosen and chance >= RULED_OUT]
+    said = f"How sure: level {chosen} has the highest score in {100 * best[chosen]:.0f} % of the draws"
+    if not others:
+        return [f"{said}; no other level has it in {100 * RULED_OUT:g} % or more."]
+    word = "level" if len(others) == 1 else "levels"
+    return [f"{said}; {word} {', '.join(others)} cannot be ruled out ({100 * RULED_OUT:g} % or more)."]
+
+
 def _robustness(result: "DoseScore") -> list[str]:
     if result.recommended_level is None:
         return []
@@ -94,21 +111,38 @@ def _robustness(result: "DoseScore") -> list[str]:
 
 
 def _switches(result: "DoseScore") -> list[str]:
-    """Where a weight, as a share of 1, changes the recommendation; the extremes 0 and 1 are not told."""
-    lines = []
-    for criterion, part in result.weight_sweep.groupby("criterion", sort=False):
-        inner = part[(part["weight_high"] > 0) & (part["weight_low"] < 1)]
-        level = [None if pd.isna(found) else found for found in inner["recommended_level"].tolist()]
-        low, high = inner["weight_low"].tolist(), inner["weight_high"].tolist()
-        turns = [row for row in range(len(level)) if row == 0 or level[row] != level[row - 1]]
-        if len(turns) > 1:
-            pieces = [
-                f"{low[first]:.2f} to {high[end - 1]:.2f}: "
-                f"{'none' if level[first] is None else f'level {level[first]}'}"
-                for first, end in pairwise([*turns, len(level)])
-            ]
-            lines.append(f"  Weight of {criterion} (share of 1) {', '.join(pieces)}.")
-    return lines
+    """How far each weight, as a share of 1, must move to change the recommendation."""
+    sweep = result.weight_sweep
+    if not len(sweep):
+        return []
+    weights = {criterion.name: criterion.weight for criterion in result.rules.criteria}
+    total = sum(weights.values())
+    lines, firm = [], []
+    for criterion, part in sweep.groupby("criterion", sort=False):
+        own = weights[str(criterion)] / total
+        turns = _turns(part, own, result.recommended_level)
+        if turns:
+            lines.append(f"  {criterion}, weight {own:.2f}: {'; '.join(turns)}.")
+        else:
+            firm.append(str(criterion))
+    head = "How far one weight (share of 1, the others in proportion) must move to change the recommendation:"
+    if firm:
+        lines.append(f"  {', '.join(firm)}: no weight from 0 to 1 changes it.")
+    return [head, *lines]
+
+
+def _turns(part: pd.DataFrame, own: float, recommended: object) -> list[str]:
+    """The nearest weight below and above the one in force at which another level, or none, is recommended."""
+    said = []
+    for way, rows in (("down", part[::-1]), ("up", part)):
+        for row in rows.to_dict("records"):
+            level = None if pd.isna(row["recommended_level"]) else row["recommended_level"]
+            edge = row["weight_high"] if way == "down" else row["weight_low"]
+            away = edge < own if way == "down" else edge > own
+            if away and level != recommended:
+                said.append(f"{way} to {edge:.2f} {'none' if level is None else f'level {level}'}")
+                break
+    return said
 
 
 def gate_power(result: "DoseScore") -> list[str]:
