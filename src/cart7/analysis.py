@@ -31,11 +31,11 @@ COUNTS = ("n_enrolled", "n_not_infused", "n_infused", "n_dlt_evaluable", "n_dlt"
           "n_deaths_infused", "n_hsct", "n_second_infusion", "n_new_therapy")  # fmt: skip
 
 ENDPOINTS = (
-    "cell_dose", "dlt", "dlt_comparison", "ae_overview", "ae_by_term", "ae_rates", "ae_periods",
-    "ae_incidence", "special_interest", "aesi_course", "icaht", "icaht_platelets", "blood_counts",
-    "cytopenia", "lab_shift", "iec_hs", "nca", "exposure", "kinetic_levels", "persistence", "pd",
-    "depletion", "response", "best_response", "time_to_event", "hsct_incidence", "ada", "ada_rates",
-    "ada_loss", "escape", "exposure_models", "rp2d",
+    "vein_to_vein", "cell_dose", "dlt", "dlt_comparison", "ae_overview", "ae_by_term", "ae_rates",
+    "ae_periods", "ae_incidence", "special_interest", "aesi_course", "icaht", "icaht_platelets",
+    "blood_counts", "cytopenia", "lab_shift", "iec_hs", "nca", "exposure", "kinetic_levels",
+    "persistence", "pd", "depletion", "response", "best_response", "time_to_event", "hsct_incidence",
+    "ada", "ada_rates", "ada_loss", "escape", "exposure_models", "rp2d",
 )  # fmt: skip
 
 
@@ -51,7 +51,7 @@ class Analysis:
         The rules in force.
     accounting : DataFrame
         Subjects by group: enrolled, infused, evaluable, and the events of their course.
-    cell_dose, dlt, dlt_comparison, ae_overview, ae_by_term, ae_rates, ae_periods, ae_incidence,
+    vein_to_vein, cell_dose, dlt, dlt_comparison, ae_overview, ae_by_term, ae_rates, ae_periods, ae_incidence,
     special_interest, aesi_course, icaht, icaht_platelets, blood_counts, cytopenia, lab_shift, iec_hs, nca,
     exposure, kinetic_levels, persistence, pd, depletion, response, best_response, time_to_event,
     hsct_incidence, ada, ada_rates, ada_loss, escape, exposure_models, rp2d
@@ -84,6 +84,7 @@ class Analysis:
     extra_columns: dict[str, list[str]] = field(repr=False, default_factory=dict)
     data_cutoff: str = ""
     study: Study | None = field(repr=False, default=None)
+    vein_to_vein: Any = field(repr=False, default=None)
     cell_dose: Any = field(repr=False, default=None)
     dlt: Any = field(repr=False, default=None)
     ae_overview: Any = field(repr=False, default=None)
@@ -243,11 +244,11 @@ class _Desk:
         self.problems: list[Problem] = []
 
     def take(self, name: str, compute: Callable[[], Any], *, tables: Sequence[str] = (),
-             results: Sequence[str] = ()) -> None:  # fmt: skip
+             results: Sequence[str] = (), of_enrolled: bool = False) -> None:  # fmt: skip
         """Compute one endpoint, or note why it is not collected."""
         if self.progress is not None:
             self.progress(name)
-        reason = self._why_not(tables, results)
+        reason = "" if of_enrolled else self._why_not(tables, results)
         if not reason:
             try:
                 self.done[name] = compute()
@@ -317,6 +318,7 @@ def _safety(desk: _Desk) -> None:
         ),
         tables=["products"],
     )
+    _supply(desk)
     adjudicated = desk.table("dlt")
     reports = desk.table("adverse_events") if adjudicated is None else None
     desk.take(
@@ -345,6 +347,24 @@ def _safety(desk: _Desk) -> None:
         desk.done |= {"icaht_result": desk.done["icaht"], "icaht": desk.done["icaht"].subjects}
     _syndromes(desk)
     _laboratory(desk)
+
+
+def _supply(desk: _Desk) -> None:
+    """The way of everybody enrolled to the infusion, where the study says anything about it."""
+    tables = {name: desk.table(name) for name in ("manufacturing", "products", "lymphodepletion")}
+    told = {"infused", "leukapheresis_date", "infusion_date", "not_infused_reason"} & set(
+        desk.enrolled.columns
+    )
+    if not told and all(table is None for table in tables.values()):
+        desk.not_collected["vein_to_vein"] = (
+            "the study says nothing of leukapheresis, manufacture or infusion"
+        )
+        return
+    desk.take(
+        "vein_to_vein",
+        lambda: dose.vein_to_vein(desk.enrolled, **tables, cell_dose=desk.done.get("cell_dose"), by=desk.by),
+        of_enrolled=True,
+    )
 
 
 def _syndromes(desk: _Desk) -> None:

@@ -1,7 +1,8 @@
 """Dose: how many cells each subject received, and which dose level the evidence supports.
 
 Here: the dose of each infusion from its bags, against the plan, in exact decimals, and what a planned
-dose needs; under the same roof the integrated score of the dose levels, whose parts stand in `rp2d`.
+dose needs; under the same roof the integrated score of the dose levels, whose parts stand in `rp2d`, and
+the way from the vein to the infusion, whose parts stand in `supply`.
 Not here: the endpoints (their results are read, nothing is recomputed), escalation designs.
 """
 
@@ -24,11 +25,12 @@ from cart7.rp2d.rules import Criterion, Desirability, Gates, ScoreRules
 from cart7.rp2d.score import DoseScore, overall_desirability, recommend, score
 from cart7.rp2d.verdict import recommended_positions
 from cart7.stats.ranking import Smaa, smaa
+from cart7.supply.accounting import VeinToVeinResult, vein_to_vein
 
 __all__ = [
     "BagsNeeded", "CellDoseResult", "CellDoseRules", "Criterion", "Desirability", "DoseScore", "Evidence",
-    "Gates", "ScoreRules", "Smaa", "bags_needed", "cell_dose", "evidence", "overall_desirability",
-    "recommend", "recommended_positions", "score", "smaa",
+    "Gates", "ScoreRules", "Smaa", "VeinToVeinResult", "bags_needed", "cell_dose", "evidence",
+    "overall_desirability", "recommend", "recommended_positions", "score", "smaa", "vein_to_vein",
 ]  # fmt: skip
 
 Table: TypeAlias = pd.DataFrame | Iterable[records.Record]

@@ -1,9 +1,9 @@
 """All figures by name: what `.plot()` of a result draws, and what the page holds.
 
 Here: the list. Not here: the drawing itself (`figures_survival`, `figures_kinetics`, `figures_exposure`,
-`figures_combined`, `figures_safety`, `figures_courses`, `figures_response`, `figures_dose`) and the drawing
-board (`canvas`). Every figure takes a result and an optional Axes, and returns the Axes it drew on, or the
-Figure when there are several panels.
+`figures_combined`, `figures_safety`, `figures_courses`, `figures_response`, `figures_dose`, `figures_supply`)
+and the drawing board (`canvas`). Every figure takes a result and an optional Axes, and returns the Axes it
+drew on, or the Figure when there are several panels.
 """
 
 from cart7.report.figures_combined import cells_and_targets, escape_courses
@@ -25,6 +25,7 @@ from cart7.report.figures_safety import (
     aesi_map,
     dlt_rates,
 )
+from cart7.report.figures_supply import vein_to_vein
 from cart7.report.figures_survival import cumulative_incidence, endpoint_curves, kaplan_meier
 from cart7.report.figures_visits import ada_course, ada_rates, geometric_mean_course, persistence_bars
 
@@ -66,6 +67,7 @@ __all__ = [
     "response_courses",
     "response_rates",
     "swimmer",
+    "vein_to_vein",
     "waterfall",
     "weight_sensitivity",
 ]

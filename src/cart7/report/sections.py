@@ -21,6 +21,7 @@ from cart7.report import (
     tables_kinetics,
     tables_safety,
     tables_study,
+    tables_supply,
 )
 from cart7.report.canvas import ALL
 from cart7.report.cells import Groups, Table, groups_of, number
@@ -166,12 +167,28 @@ def _sentence(text: str) -> str:
 
 def _study(analysis: Any, groups: Groups) -> Blocks:
     yield tables_study.accounting(analysis.accounting, groups)
+    yield from _missing(analysis, "vein_to_vein")
+    if analysis.vein_to_vein is not None:
+        yield from _supply(analysis.vein_to_vein, groups)
     yield from _missing(analysis, "cell_dose")
     if analysis.cell_dose is not None:
         yield tables_study.cell_dose_summary(analysis.cell_dose, groups)
         yield tables_study.cell_dose(analysis.cell_dose, groups)
     yield tables_study.row_accounting(analysis.row_accounting)
     yield tables_study.extra_columns(analysis.extra_columns)
+
+
+def _supply(result: Any, groups: Groups) -> Blocks:
+    """Who got a product, who did not and why, and how long it took."""
+    yield tables_supply.steps(result, groups)
+    yield tables_supply.clock(result, groups)
+    if tables_supply.timed(result):
+        yield Figure(
+            name="figure-vein-to-vein", title="From leukapheresis to infusion, every enrolled subject.",
+            caption="Days since leukapheresis. Open end: not infused, with the reason.",
+            draw=lambda: figures.vein_to_vein(result, by=groups.by),
+        )  # fmt: skip
+    yield tables_supply.listing(result, groups)
 
 
 def _dlt(analysis: Any, groups: Groups) -> Blocks:

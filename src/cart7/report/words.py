@@ -197,6 +197,7 @@ CELL_NAMES = {
 }
 ASSAYS = {"QPCR": "qPCR", "DDPCR": "ddPCR", "FLOW": "flow cytometry"}
 ATTRIBUTES = {
+    "vein_to_vein": "From the vein to the infusion",
     "cell_dose": "Cell dose",
     "dlt": "Dose-limiting toxicity",
     "ae_overview": "Adverse events: overview",
