@@ -351,20 +351,19 @@ def _safety(desk: _Desk) -> None:
 
 def _supply(desk: _Desk) -> None:
     """The way of everybody enrolled to the infusion, where the study says anything about it."""
-    tables = {name: desk.table(name) for name in ("manufacturing", "products", "lymphodepletion")}
-    told = {"infused", "leukapheresis_date", "infusion_date", "not_infused_reason"} & set(
-        desk.enrolled.columns
-    )
-    if not told and all(table is None for table in tables.values()):
-        desk.not_collected["vein_to_vein"] = (
-            "the study says nothing of leukapheresis, manufacture or infusion"
-        )
+    made, bags, depleted = (desk.table(name) for name in ("manufacturing", "products", "lymphodepletion"))
+    told = {"infused", "leukapheresis_date", "infusion_date", "not_infused_reason"} & set(desk.enrolled.columns)
+    if not told and all(table is None for table in (made, bags, depleted)):
+        desk.not_collected["vein_to_vein"] = "the study says nothing of leukapheresis, manufacture or infusion"
         return
     desk.take(
         "vein_to_vein",
-        lambda: dose.vein_to_vein(desk.enrolled, **tables, cell_dose=desk.done.get("cell_dose"), by=desk.by),
+        lambda: dose.vein_to_vein(
+            desk.enrolled, manufacturing=made, products=bags, lymphodepletion=depleted,
+            cell_dose=desk.done.get("cell_dose"), by=desk.by,
+        ),
         of_enrolled=True,
-    )
+    )  # fmt: skip
 
 
 def _syndromes(desk: _Desk) -> None:
