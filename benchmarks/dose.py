@@ -3,11 +3,12 @@
 python benchmarks/dose.py
 """
 
+import importlib.util
 import time
 from collections.abc import Callable
 from typing import Any
 
-import joblib  # noqa: F401  (imported before the clock starts)
+import joblib
 import numpy as np
 import pandas as pd
 
@@ -75,6 +76,27 @@ def exact() -> None:
     print(f"exact and simulated, 20 scenarios: largest difference {worst:.1f} standard errors (limit 4)")
 
 
+def workers() -> None:
+    """One seed, one core, loky and Dask: the same numbers."""
+    scenarios = designs.standard_scenarios(0.3, 3)
+
+    def table(jobs: int) -> pd.DataFrame:
+        return designs.simulate_scenarios(
+            designs.Boin(target=0.3), scenarios, n_trials=25_000, n_cohorts=6, rng=SEED, n_jobs=jobs
+        ).table
+
+    alone = table(1)
+    print(f"scenarios on one core and on two loky workers: {'equal' if alone.equals(table(2)) else 'DIFFER'}")
+    if importlib.util.find_spec("distributed") is None:
+        print("scenarios under Dask: not compared, distributed is not installed")
+        return
+    from distributed import Client, LocalCluster
+
+    cluster = LocalCluster(n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None)
+    with cluster, Client(cluster), joblib.parallel_config(backend="dask"):
+        print(f"scenarios on one core and under Dask: {'equal' if alone.equals(table(-1)) else 'DIFFER'}")
+
+
 def fits() -> None:
     """One fit of each model."""
     blrm = designs.Blrm(doses=(0.5, 1.0, 2.0), ref_dose=1.0, prior_mean=(-0.693, 0.0), prior_sd=(2.0, 1.0))
@@ -125,6 +147,7 @@ def main() -> None:
     print(f"CPU milliseconds, least of several runs, seed {SEED}")
     simulation()
     exact()
+    workers()
     fits()
     score()
 

@@ -567,3 +567,38 @@ def test_a_rate_that_is_no_rate_is_refused(design_plan, capsys):
     for rates in ("0.1,x", "0.1,1.4"):
         with pytest.raises(SystemExit, match="2"):
             main(["simulate", str(design_plan), "--true-dlt", rates])
+
+
+def test_simulate_says_precision_backfill_and_figure(design_plan, tmp_path, capsys):
+    figure = tmp_path / "oc.png"
+    command = ["simulate", str(design_plan), "--trials", "300", "--cohorts", "4", "--true-dlt", "0.1,0.3"]
+    assert main([*command, "--backfill", "2", "--backfill-max", "6", "--figure", str(figure)]) == 0
+    out = capsys.readouterr().out
+    assert "backfill: 2 with every cohort, up to 6 at a level" in out
+    assert "n_backfilled_mcse" in out
+    assert figure.stat().st_size > 5_000
+    assert main([*command, "--mcse", "0.001"]) == 0
+    assert "300 trials per scenario" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--backfill", "0"], "per_cohort: Input should be greater than or equal to 1 (found 0)"),
+        (["--mcse", "-1"], "mcse must be above 0"),
+        (["--figure", "oc.txt"], "must end in one of .png, .svg, .pdf"),
+        (["--figure", "nowhere/oc.png"], "there is no folder nowhere"),
+    ],
+)
+def test_simulations_that_cannot_be_are_told(arguments, words, design_plan, capsys):
+    assert main(["simulate", str(design_plan), "--trials", "50", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_design_on_responses_is_simulated_with_their_rates(tmp_path, capsys):
+    plan = tmp_path / "plan.toml"
+    plan.write_text('[design]\nkind = "Boin12"\nphi_t = 0.35\nphi_e = 0.25\n')
+    command = ["simulate", str(plan), "--trials", "50", "--cohorts", "3"]
+    assert main(command) == 2
+    assert "Boin12 needs true_response" in capsys.readouterr().err
+    assert main([*command, "--true-response", "0.2,0.4,0.5"]) == 0

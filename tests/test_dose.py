@@ -15,6 +15,7 @@ from cart7.dose import CellDoseRules, Criterion, Desirability, Gates, ScoreRules
 from cart7.errors import DataError
 from cart7.examples import STUDY_FOLDER
 from cart7.records import ProductBag, Subject
+from cart7.report import figures
 from cart7.rp2d.verdict import LevelNumbers, judge_levels
 
 # ------------------------------------------------------------------------------- cell dose
@@ -895,3 +896,31 @@ def test_nobody_at_all_gives_a_status_and_no_error():
 def test_subjects_without_dose_levels_are_refused_by_column():
     with pytest.raises(DataError, match="column dose_level: this column is needed"):
         dose.evidence(PEOPLE.drop(columns="dose_level"), **endpoint_results())
+
+
+def test_the_weight_figure_shows_each_criterion_and_the_weight_in_force():
+    result = scored()
+    ax = figures.weight_sensitivity(result)
+    assert [label.get_text() for label in ax.get_yticklabels()] == [c.name for c in result.rules.criteria]
+    total = sum(criterion.weight for criterion in result.rules.criteria)
+    drawn = [line.get_xdata()[0] for line in ax.get_lines()]
+    assert drawn == pytest.approx([criterion.weight / total for criterion in result.rules.criteria])
+    covered = {}
+    for bar in ax.patches:
+        place = round(bar.get_y() + bar.get_height() / 2)
+        covered[place] = covered.get(place, 0.0) + bar.get_width()
+    assert list(covered.values()) == pytest.approx([1.0] * len(covered))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_names_and_order_of_subjects_change_no_recommendation(seed):
+    rng = np.random.default_rng(seed)
+    values = pd.DataFrame({"criterion": "log_auc", "dose_level": np.repeat([1, 2, 3], 3),
+                           "subject_id": [f"s{k}" for k in range(9)], "value": np.exp(rng.normal(12, 1, 9))})  # fmt: skip
+    table = counts(dlt=rng.integers(0, 3, 3).tolist())
+    other = values.sample(frac=1, random_state=seed).assign(subject_id=[f"x{k}" for k in range(9)])
+    one, two = (dose.score(table, frame, rules=ScoreRules.example(), rng=1) for frame in (values, other))
+    np.testing.assert_allclose(one.summary["expected_score"], two.summary["expected_score"], rtol=1e-12)
+    assert one.recommended_level == two.recommended_level
+    row = one.summary[one.summary["dose_level"] == one.recommended_level]
+    assert row["admissible"].all()

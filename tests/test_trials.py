@@ -207,3 +207,37 @@ def test_an_audit_counts_added_subjects_and_judges_the_cohorts_around_them():
     assert found["reason"].iloc[2] == "backfill: follows no decision"
     # Only elimination at level 1 would count against level 2, and 3 of 6 do not eliminate.
     assert found["design_level"].iloc[3] == 3
+
+
+# ---- figures ------------------------------------------------------------------------------------
+
+
+def said(axes):
+    return [text.get_text() for text in axes.texts]
+
+
+@pytest.mark.parametrize("rates", [(0.3,), (0.05, 0.1, 0.2, 0.3, 0.4, 0.5), (0.0, 0.0)])
+def test_the_figure_shows_every_number_of_the_characteristics(rates):
+    found = designs.exact_oc(Boin(target=0.3), rates, n_cohorts=2)
+    selections, subjects = found.plot().axes
+    assert said(selections) == [f"{100 * share:.1f}" for share in found.selection["estimate"]]
+    assert said(subjects) == [f"{n:.1f}" for n in found.n_per_level["estimate"]]
+
+
+def test_several_scenarios_have_a_row_of_panels_each_with_independent_draws():
+    same = {"one": RATES, "other": RATES}
+    found = designs.simulate_scenarios(Boin(target=0.3), same, n_trials=300, n_cohorts=4, rng=1)
+    assert len(found.plot().axes) == 4
+    one, other = (found.results[name].selection["estimate"] for name in same)
+    assert not one.equals(other)
+    alone = designs.simulate_scenarios(Boin(target=0.3), {"one": RATES}, n_trials=300, n_cohorts=4, rng=1)
+    pd.testing.assert_frame_equal(alone.table, found.table[found.table["scenario"] == "one"])
+
+
+def test_scenarios_have_the_same_numbers_for_any_number_of_workers():
+    given = {"n_trials": 21_000, "n_cohorts": 3, "rng": 4}
+    tables = [
+        designs.simulate_scenarios(Boin(target=0.3), {"a": RATES}, n_jobs=jobs, **given).table
+        for jobs in (1, 2)
+    ]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)

@@ -352,9 +352,13 @@ def _safety(desk: _Desk) -> None:
 def _supply(desk: _Desk) -> None:
     """The way of everybody enrolled to the infusion, where the study says anything about it."""
     made, bags, depleted = (desk.table(name) for name in ("manufacturing", "products", "lymphodepletion"))
-    told = {"infused", "leukapheresis_date", "infusion_date", "not_infused_reason"} & set(desk.enrolled.columns)
+    told = {"infused", "leukapheresis_date", "infusion_date", "not_infused_reason"} & set(
+        desk.enrolled.columns
+    )
     if not told and all(table is None for table in (made, bags, depleted)):
-        desk.not_collected["vein_to_vein"] = "the study says nothing of leukapheresis, manufacture or infusion"
+        desk.not_collected["vein_to_vein"] = (
+            "the study says nothing of leukapheresis, manufacture or infusion"
+        )
         return
     desk.take(
         "vein_to_vein",
