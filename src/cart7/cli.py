@@ -171,6 +171,14 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--out", metavar="DIR", default="cart7-adam", help="folder to write into")
     export.set_defaults(run=_export)
 
+    validate = commands.add_parser(
+        "validate", help="run the shipped reference suite on this installation and report it"
+    )
+    validate.add_argument("--json", metavar="FILE", help="write the report as JSON too")
+    validate.add_argument("--html", metavar="FILE", help="write the report as one page too")
+    validate.add_argument("--only", metavar="AREA", help="one area (PK) or one requirement (PK-001)")
+    validate.set_defaults(run=_validate)
+
     init = commands.add_parser("init", help="write a commented analysis plan with every rule")
     init.add_argument(
         "file", metavar="FILE", nargs="?", default="plan.toml", help="file to write (plan.toml)"
@@ -501,6 +509,23 @@ def _print_scenarios(found: Any, design: "Design", plan: "Plan", options: argpar
         print(f"\n{name}")
         print(part.drop(columns="scenario").to_string(index=False, na_rep="",
               float_format="{:.4f}".format))  # fmt: skip
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from cart7 import analysis, manifest, validation
+
+    progress = _Progress()
+    found = validation.validate(
+        only=options.only, analyse=analysis.analyse, verify=manifest.verify,
+        write_report=manifest.write_report, progress=progress.tell,
+    )  # fmt: skip
+    progress.end()
+    print(found.to_text())
+    for file, content in ((options.json, found.to_json), (options.html, found.to_html)):
+        if file is not None:
+            Path(file).write_text(content(), encoding="utf-8")
+            print(file)
+    return 0 if found.passed else 1
 
 
 def _init(options: argparse.Namespace) -> int:
