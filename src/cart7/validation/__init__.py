@@ -17,7 +17,7 @@ from cart7.validation.bench import Bench, area_modules, reference_folder
 from cart7.validation.checks import CHECKS, run_check
 from cart7.validation.comparison import Comparison, Excused
 from cart7.validation.report import ValidationReport, Verdict
-from cart7.validation.requirements import NEEDS, Requirement, areas, exceptions, requirements
+from cart7.validation.catalogue import NEEDS, Requirement, areas, exceptions, requirements
 
 __all__ = ["Comparison", "Excused", "Requirement", "ValidationReport", "Verdict", "requirements", "validate"]
 

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from cart7.validation.comparison import Comparison
-from cart7.validation.requirements import ENDPOINTS, Requirement, areas
+from cart7.validation.catalogue import ENDPOINTS, Requirement, areas
 
 SCHEMA = "cart7-validation/1"
 PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
