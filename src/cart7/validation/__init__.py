@@ -1,7 +1,7 @@
 """Validation: the shipped reference suite on this installation, requirement by requirement.
 
-Here: `validate`, which runs every check and says which requirement holds. The checks stand in `areas`, the
-requirements in `requirements.toml`, the differences that are expected in `exceptions.toml`. What knows a whole
+Here: `validate`, which runs every check and says which requirement holds. The checks stand in `areas`,
+the requirements in `requirements.toml`, expected differences in `exceptions.toml`. What knows a whole
 study comes from above and is handed over. Supplier evidence for research use: no claim of compliance.
 """
 
@@ -14,10 +14,10 @@ from typing import Any
 from cart7._version import versions
 from cart7.errors import Cart7Error
 from cart7.validation.bench import Bench, area_modules, reference_folder
-from cart7.validation.checks import CHECKS, run_check
+from cart7.validation.catalogue import NEEDS, Requirement, areas, exceptions, requirements
+from cart7.validation.checks import run_check
 from cart7.validation.comparison import Comparison, Excused
 from cart7.validation.report import ValidationReport, Verdict
-from cart7.validation.catalogue import NEEDS, Requirement, areas, exceptions, requirements
 
 __all__ = ["Comparison", "Excused", "Requirement", "ValidationReport", "Verdict", "requirements", "validate"]
 

@@ -8,7 +8,6 @@ import csv
 import hashlib
 import io
 import json
-import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cache
@@ -55,7 +54,7 @@ def reference_folder() -> Path:
 
 
 def reference_path(folder: Path, name: str) -> Path:
-    """A reference file by its index path; the published trial's table has its own folder in the source tree."""
+    """A reference file by its index path; a published table has its own folder in the source tree."""
     path = folder / name
     if name == PUBLISHED and not path.exists():
         return folder.parents[1] / "examples" / "glioblastoma" / path.name
@@ -153,19 +152,17 @@ class Bench:
         return self.keep("trial", lambda: analyse(self.study, self.plan))
 
     @property
-    def written(self) -> dict[str, bytes]:
-        """Files of a report of the example study without its pages: name to content; needs `write_report`."""
-        if self.write_report is None:
-            raise Cart7Error("the writer of reports was not handed over")
-        write = self.write_report
+    def long(self) -> pd.DataFrame:
+        """The long results of `trial`."""
+        rows: pd.DataFrame = self.keep("long", lambda: self.trial.to_frame())
+        return rows
 
-        def run() -> dict[str, bytes]:
-            with tempfile.TemporaryDirectory() as place:
-                write("example", self.plan, place, formats=())
-                return {path.name: path.read_bytes() for path in sorted(Path(place).iterdir())}
-
-        files: dict[str, bytes] = self.keep("written", run)
-        return files
+    def analysed_again(self) -> pd.DataFrame:
+        """The long results of a second reading and analysis of the example study."""
+        if self.analyse is None:
+            raise Cart7Error("the analysis was not handed over")
+        rows: pd.DataFrame = self.analyse(example_study(), self.plan).to_frame()
+        return rows
 
 
 def changed_files(folder: Path) -> dict[str, str]:
@@ -195,7 +192,21 @@ def area_modules() -> tuple["ModuleType", ...]:
 
 
 AREAS: tuple[str, ...] = (
-    "installation", "proportions", "survival", "time_to_event", "kinetics", "kinetics_models", "cells", "response",
-    "antibodies", "safety", "grading", "designs", "models", "recommended_dose", "data", "whole_study",
+    "installation",
+    "proportions",
+    "survival",
+    "time_to_event",
+    "kinetics",
+    "kinetics_models",
+    "cells",
+    "response",
+    "antibodies",
+    "safety",
+    "grading",
+    "designs",
+    "models",
+    "recommended_dose",
+    "data",
+    "whole_study",
     "reproducibility",
-)  # fmt: skip
+)

@@ -172,8 +172,9 @@ def page() -> str:
     lines = [
         "# Requirements",
         "",
-        f"{len(listed)} requirements in {len(areas())} areas, each with at least one check that ships with cart7 and runs on",
-        "your machine: `cart7 validate` ([how](../guides/validation.md), [what it is](index.md)). This page is made from",
+        f"{len(listed)} requirements in {len(areas())} areas, each with at least one check that ships with",
+        "cart7 and runs on your machine: `cart7 validate` ([how](../guides/validation.md),",
+        "[what it is](index.md)). Made from",
         "`requirements.toml` and `exceptions.toml` in `src/cart7/validation` by `docs/build_validation.py`.",
         "",
         "## Endpoints of the protocol",

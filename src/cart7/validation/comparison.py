@@ -177,7 +177,7 @@ class Tally:
         self.equal += int(same.sum())
         self._measure(rule, apart[same | ~may_differ])
         places: Sequence[object] = range(mine.size) if at is None else at
-        for place in np.flatnonzero(~same & ~may_differ):
+        for place in np.flatnonzero(~same & ~may_differ).tolist():
             self._differs(f"{what} [{places[place]}]", float(mine[place]), float(other[place]), counted=True)
 
     def words(

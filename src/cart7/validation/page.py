@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def render(found: "ValidationReport") -> str:
     """The page; the same report gives the same bytes."""
-    return _template().render(
+    page: str = _template().render(
         report=found,
         areas=report.by_area(found.verdicts),
         summary=found.summary.to_dict("records"),
@@ -23,6 +23,7 @@ def render(found: "ValidationReport") -> str:
         held=report.held,
         faults=report.faults,
     )
+    return page
 
 
 @cache

@@ -12,18 +12,34 @@ from typing import Any
 
 import pandas as pd
 
-from cart7.validation.comparison import Comparison
 from cart7.validation.catalogue import ENDPOINTS, Requirement, areas
+from cart7.validation.comparison import Comparison
 
 SCHEMA = "cart7-validation/1"
 PASSED, FAILED, NOT_CHECKED = "passed", "failed", "not checked"
 COLUMNS = (
-    "requirement", "area", "text", "risk", "why", "endpoints", "source", "paper", "check", "compared", "equal",
-    "exceptions", "different", "largest_difference", "tolerance", "result", "note",
-)  # fmt: skip
+    "requirement",
+    "area",
+    "text",
+    "risk",
+    "why",
+    "endpoints",
+    "source",
+    "paper",
+    "check",
+    "compared",
+    "equal",
+    "exceptions",
+    "different",
+    "largest_difference",
+    "tolerance",
+    "result",
+    "note",
+)
 DISCLAIMER = (
-    "Supplier evidence for research use, not medical advice. It shows what was compared on this installation; "
-    "it is no claim of compliance with any regulation, and does not validate your process, data or plan."
+    "Supplier evidence for research use, not medical advice. It shows what was compared on this "
+    "installation; it is no claim of compliance with any regulation, and does not validate your process, "
+    "data or plan."
 )
 
 
@@ -191,7 +207,7 @@ class ValidationReport:
         return f"<ValidationReport {self.verdict()}>"
 
     def _repr_html_(self) -> str:
-        return self.summary.to_html(index=False, border=0)
+        return str(self.summary.to_html(index=False, border=0))
 
 
 def held(comparison: Comparison) -> str:

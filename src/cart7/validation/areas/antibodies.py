@@ -10,9 +10,11 @@ from cart7.validation.comparison import Tally
 
 WORDS = {"POSITIVE": "POS", "NEGATIVE": "NEG", "NOT EVALUABLE": "NE"}
 MEASURES = {
-    "te_positive_at_visit": "treatment_emergent_at_visit", "cumulative_any_post_positive": "cumulative_through_visit",
-    "prevalence_any_time": "prevalence", "incidence_treatment_emergent": "incidence",
-}  # fmt: skip
+    "te_positive_at_visit": "treatment_emergent_at_visit",
+    "cumulative_any_post_positive": "cumulative_through_visit",
+    "prevalence_any_time": "prevalence",
+    "incidence_treatment_emergent": "incidence",
+}
 
 
 def _reference(bench: Bench, name: str) -> pd.DataFrame:
@@ -37,10 +39,20 @@ def _columns(tally: Tally, ours: pd.DataFrame, theirs: pd.DataFrame, columns: di
 def classes(bench: Bench, tally: Tally) -> None:
     """Class and kinetics of each subject; flags of admiral's template where missing counts as negative."""
     expected = _reference(bench, "expected_subject")
-    columns = {name: name for name in (
-        "subject_id", "baseline_status", "n_post_evaluable", "classification", "treatment_emergent", "kinetics",
-        "first_te_positive_day", "last_te_positive_day", "te_duration_days",
-    )}  # fmt: skip
+    columns = {
+        name: name
+        for name in (
+            "subject_id",
+            "baseline_status",
+            "n_post_evaluable",
+            "classification",
+            "treatment_emergent",
+            "kinetics",
+            "first_te_positive_day",
+            "last_te_positive_day",
+            "te_duration_days",
+        )
+    }
     columns |= {"baseline_titer": "baseline_titre", "max_post_titer": "max_post_titre"}
     _columns(tally, classify(*_samples(bench)).subjects, expected, columns)
     ours = classify(*_samples(bench), rules=AdaRules(missing_baseline="assume-negative")).subjects

@@ -167,15 +167,19 @@ def transport_files(bench: Bench, tally: Tally) -> None:
     tally.words("encoding", latin.cells["SITE"], expected["latin1.xpt"]["values_SITE"])
 
 
+def _cells(bench: Bench, name: str) -> Any:
+    return read_file(bench.path(f"io/{name}"), name=Path(name).stem).cells
+
+
 @check("data.dataset_json")
 def dataset_json(bench: Bench, tally: Tally) -> None:
     """Values of Dataset-JSON, and identifiers with leading zeros."""
     expected = bench.json("io/expected.json")
     for name in ("adpc_ok.json", "adpc_ok.ndjson"):
-        cells = read_file(bench.path(f"io/{name}"), name="adpc_ok").cells
+        cells = _cells(bench, name)
         for column in ("ADT", "ALLOQ", "AVAL", "AVALC"):
             tally.words(f"{name} {column}", cells[column].tolist(), expected[name][f"values_{column}"])
-    cells = read_file(bench.path("io/leading_zero_ids.csv"), name="leading_zero_ids").cells
+    cells = _cells(bench, "leading_zero_ids.csv")
     tally.words("identifier", cells["USUBJID"].tolist(), expected["leading_zero_ids.csv"]["values_USUBJID"])
 
 

@@ -90,12 +90,15 @@ def select_mtd(bench: Bench, tally: Tally) -> None:
 
 @check("designs.boin_exact")
 def boin_exact(bench: Bench, tally: Tally) -> None:
-    """Exact operating characteristics: selection, subjects and DLTs per level; probability of the next level."""
+    """Exact selection, subjects and DLTs per level; probability of the next level."""
     for row in bench.table("dose/boin_exact_oc.csv").itertuples():
         found = exact_oc(
-            Boin(target=row.target, cutoff_eli=row.cutoff_eli), numbers(row.p_true), cohort_size=row.cohortsize,
-            n_cohorts=row.ncohort, start_level=row.startdose,
-        )  # fmt: skip
+            Boin(target=row.target, cutoff_eli=row.cutoff_eli),
+            numbers(row.p_true),
+            cohort_size=row.cohortsize,
+            n_cohorts=row.ncohort,
+            start_level=row.startdose,
+        )
         what, theirs = f"{row.p_true}", [*numbers(row.prob_select), row.prob_no_mtd]
         tally.numbers(f"{what} selected", found.selection["estimate"], theirs, absolute=1e-9)
         tally.numbers(
@@ -106,9 +109,11 @@ def boin_exact(bench: Bench, tally: Tally) -> None:
         )
     for row in bench.table("dose/boin_exact_next_dose.csv").itertuples():
         nodes = transition_paths(
-            Boin(target=row.target), [row.cohort_size] * row.cohorts, n_levels=3,
+            Boin(target=row.target),
+            [row.cohort_size] * row.cohorts,
+            n_levels=3,
             true_dlt=numbers(row.true_prob_tox),
-        )  # fmt: skip
+        )
         ends = nodes[nodes["terminal"]]
         chances = ends["probability"].groupby(ends["next_level"].fillna(0)).sum()
         theirs = [*numbers(row.prob_next), row.prob_next_none]

@@ -48,8 +48,12 @@ def icaht(bench: Bench, tally: Tally) -> None:
     """Early and late haematotoxicity by neutrophils and by platelets."""
     cases = bench.table("safety/icaht_cases.csv")
     graded = grading.icaht_neutropenia(bench.table("safety/icaht_anc_long.csv"), cases)
-    for theirs, ours in (("expected_early_grade", "early_grade"), ("expected_days_le500", "days_le_500"),
-                         ("expected_days_le100", "days_le_100"), ("expected_late_grade", "late_grade")):  # fmt: skip
+    for theirs, ours in (
+        ("expected_early_grade", "early_grade"),
+        ("expected_days_le500", "days_le_500"),
+        ("expected_days_le100", "days_le_100"),
+        ("expected_late_grade", "late_grade"),
+    ):
         tally.numbers(f"neutrophils {ours}", graded[ours], cases[theirs], at=list(cases["case_id"]))
     cases = bench.table("safety/ticaht_cases.csv")
     graded = grading.icaht_thrombocytopenia(bench.table("safety/ticaht_plt_long.csv"), cases)

@@ -13,13 +13,13 @@ from cart7.validation.bench import Bench
 from cart7.validation.checks import check
 from cart7.validation.comparison import Tally
 
-METHODS = {"lin up/log down": "lin-up-log-down", "linear": "linear", "lin-log": "lin-log"}
+METHODS: dict[str, Any] = {"lin up/log down": "lin-up-log-down", "linear": "linear", "lin-log": "lin-log"}
 WINDOWS = ((0.0, 28.0), (0.0, 90.0), (7.0, 21.0), (0.0, 12.0), (0.0, 8.0), (1.0, 6.0))
 COLUMN = {code: column for column, code in pk.PPTESTCD.items()}
 R_SQUARED = ("R2", "R2ADJ")
 BAD = ("CTS38", "CTS39")  # two results at one time; a negative value: no result here
 NEVER = ("CTS13", "CTS40")  # nothing quantifiable from day 0 on
-TAILS = {
+TAILS: dict[str, Any] = {
     "auto": "auto", "stop": "stop", "triangle": "triangle", "triangle_peer": "triangle-peer",
     "lambdaz_obs": "lambda-z-obs", "lambdaz_pred": "lambda-z-pred", "phoenix_style": "phoenix",
 }  # fmt: skip
@@ -109,7 +109,7 @@ def against_pknca(auc_method: str, bench: Bench, tally: Tally) -> None:
     never = expected["subject"].isin(NEVER) & expected["PPTESTCD"].isin(["CMAX", "CLST"])
     ties = expected["subject"].isin(["CTS16", "CTS18", "CTS43"])
 
-    def excuse(have: NDArray[np.float64], want: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def excuse(have: NDArray[np.float64], want: NDArray[np.float64]) -> Any:
         zero = never.to_numpy() & np.isnan(have) & (want == 0)
         return zero | (ties.to_numpy() & np.isnan(want) & (auc_method == "lin-log"))
 
@@ -147,7 +147,7 @@ def against_noncompart(auc_method: str, exception: str, bench: Bench, tally: Tal
         whose |= expected["subject"].isin(["CTS21", "CTS22", "CTS37"]) | (expected["PPTESTCD"] == "AUCALL")
     points = (expected["PPTESTCD"] == "LAMZNPT").to_numpy()
 
-    def excuse(have: NDArray[np.float64], want: NDArray[np.float64]) -> NDArray[np.bool_]:
+    def excuse(have: NDArray[np.float64], want: NDArray[np.float64]) -> Any:
         return whose.to_numpy() | (points & (want == 0) & np.isnan(have))
 
     _parameters(tally, got, expected, excuse, exception)

@@ -1,5 +1,7 @@
 """Summaries and models of exposure against R: statistics, power model, censored slope, fitted curve."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -13,28 +15,41 @@ from cart7.validation.comparison import Tally
 CODES = {"CMAX": "cmax", "AUC0_28": "auc_window", "TMAX": "tmax", "TLST": "tlast", "LAMZHL": "half_life"}
 WORDS = {"geomean": "geo_mean", "geosd": "geo_sd", "geocv_pct": "geo_cv_percent", "nmiss": "n_missing"}
 POWER = {
-    "n": "n", "slope": "slope", "slope_se": "std_err", "intercept": "intercept", "residual_sd": "residual_sd",
-    "r_squared": "r_squared", "dose_ratio": "dose_ratio", "ratio_of_dose_normalised_means": "normalised_ratio",
-}  # fmt: skip
+    "n": "n",
+    "slope": "slope",
+    "slope_se": "std_err",
+    "intercept": "intercept",
+    "residual_sd": "residual_sd",
+    "r_squared": "r_squared",
+    "dose_ratio": "dose_ratio",
+    "ratio_of_dose_normalised_means": "normalised_ratio",
+}
 RESPONSE = {
-    ("gm_ratio_responder", "ratio"): "gm_ratio", ("gm_ratio_responder", "welch_ci95_lo"): "ci_low",
-    ("gm_ratio_responder", "welch_ci95_hi"): "ci_high", ("gm_ratio_responder", "welch_df"): "welch_df",
-    ("gm_ratio_responder", "welch_p"): "welch_p_value", ("gm_ratio_responder", "pooled_ci95_lo"): "pooled_ci_low",
-    ("gm_ratio_responder", "pooled_ci95_hi"): "pooled_ci_high", ("wilcoxon_exact", "W"): "wilcoxon_w",
-    ("wilcoxon_exact", "p"): "wilcoxon_p_value", ("firth_logistic", "slope"): "firth_slope",
-    ("firth_logistic", "slope_se"): "firth_std_err", ("firth_logistic", "intercept"): "firth_intercept",
-}  # fmt: skip
+    ("gm_ratio_responder", "ratio"): "gm_ratio",
+    ("gm_ratio_responder", "welch_ci95_lo"): "ci_low",
+    ("gm_ratio_responder", "welch_ci95_hi"): "ci_high",
+    ("gm_ratio_responder", "welch_df"): "welch_df",
+    ("gm_ratio_responder", "welch_p"): "welch_p_value",
+    ("gm_ratio_responder", "pooled_ci95_lo"): "pooled_ci_low",
+    ("gm_ratio_responder", "pooled_ci95_hi"): "pooled_ci_high",
+    ("wilcoxon_exact", "W"): "wilcoxon_w",
+    ("wilcoxon_exact", "p"): "wilcoxon_p_value",
+    ("firth_logistic", "slope"): "firth_slope",
+    ("firth_logistic", "slope_se"): "firth_std_err",
+    ("firth_logistic", "intercept"): "firth_intercept",
+}
 TOBIT = {"n_quant": "n_quantifiable", "n_blq": "n_blq", "lambda_z": "lambda_z", "intercept": "intercept",
          "sigma": "sigma", "loglik": "log_likelihood", "half_life": "half_life"}  # fmt: skip
 
 
 def summaries_of(parameters: tuple[str, ...], bench: Bench, tally: Tally) -> None:
-    """Statistics over all subjects and three dose levels; quartiles of type 2 and 7, limits of 90 and 95 %."""
+    """Statistics over all subjects and three dose levels; two kinds of quartiles and of limits."""
     samples = profiles(bench)
     people = bench.table("pk/trial9_subjects.csv").rename(columns={"subject": "subject_id"})
     expected = bench.table("pk/expected_summary.csv")
     expected = expected[(expected["statistic"] != "cv_pct") & expected["parameter"].isin(parameters)]
-    for kind, conf_level in ((2, 0.95), (7, 0.90)):
+    choices: tuple[tuple[Any, float], ...] = ((2, 0.95), (7, 0.90))
+    for kind, conf_level in choices:
         rules = NcaRules(lambda_z=LambdaZRules(slope_rule="any"), quantile_type=kind, conf_level=conf_level)
         table = pk.exposure(samples, people, rules=rules).summary.set_index(["param", "group"])
         level = f"{100 * conf_level:.0f}"
@@ -124,9 +139,9 @@ def exposure_response(bench: Bench, tally: Tally) -> None:
 
 @check("kinetics.censored_slope")
 def censored_slope(bench: Bench, tally: Tally) -> None:
-    """Terminal slope with values below the limit as left-censored (survreg stops at 1e-9 of the likelihood)."""
+    """Terminal slope, values below the limit left-censored (survreg stops at 1e-9 of the likelihood)."""
     expected = bench.table("pk/expected_tobit.csv", skipinitialspace=True)
-    windows = {"all_after_tmax": "after-tmax", "to_first_blq_after_tlast": "to-first-blq"}
+    windows: dict[str, Any] = {"all_after_tmax": "after-tmax", "to_first_blq_after_tlast": "to-first-blq"}
     for window, rows in expected.groupby("window"):
         found = pk.terminal_slope_censored(profiles(bench), window=windows[str(window)]).subjects
         found = found.set_index("subject_id").loc[rows["subject"]]
@@ -145,8 +160,15 @@ def fitted_curve(bench: Bench, tally: Tally) -> None:
     near = found["sse"] <= expected["sse"] * (1 + 1e-6) + 1e-10
     tally.words("as near as the best start", near, np.ones(len(near), bool), at=list(expected.index))
     tally.numbers("samples", found["n"], expected["n"], at=list(expected.index))
-    names = {"cmax": "cmax", "tmax": "tmax", "fold": "foldx", "alpha": "alpha", "beta": "beta",
-             "slow_fraction": "FB", "growth_rate": "rho"}  # fmt: skip
+    names = {
+        "cmax": "cmax",
+        "tmax": "tmax",
+        "fold": "foldx",
+        "alpha": "alpha",
+        "beta": "beta",
+        "slow_fraction": "FB",
+        "growth_rate": "rho",
+    }
     exact, want = found.loc["CTS01"], expected.loc["CTS01"]
     tally.numbers("CTS01", [exact[ours] for ours in names], [want[theirs] for theirs in names.values()],
                   relative=1e-6, at=list(names))  # fmt: skip

@@ -1,5 +1,7 @@
 """Model designs against dfcrm, trialr, crmPack, escalation and exact quadrature."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -17,14 +19,18 @@ EFFTOX_CASES = 1
 
 @check("models.crm")
 def crm(bench: Bench, tally: Tally) -> None:
-    """Posterior by exact quadrature (1e-8) and by dfcrm (1e-4, its own accuracy); no likelihood maximum is refused."""
+    """Posterior by exact quadrature (1e-8) and by dfcrm (1e-4, its own accuracy)."""
     cases = bench.table("dose/crm_posterior.csv")
     cases = cases[cases["error"].isna() | ~cases["error"].str.contains("alp0|too small", na=False)]
     for row in cases.itertuples():
         design = designs.Crm(
-            skeleton=tuple(numbers(row.skeleton)), target=row.target, model=row.model, method=row.method,
-            scale=float(row.scale), intercept=row.intcpt,
-        )  # fmt: skip
+            skeleton=tuple(numbers(row.skeleton)),
+            target=row.target,
+            model=row.model,
+            method=row.method,
+            scale=float(row.scale),
+            intercept=row.intcpt,
+        )
         weight = numbers(row.weights) if isinstance(row.weights, str) else None
         given = {"level": numbers(row.level), "dlt": numbers(row.tox), "weight": weight}
         if row.error == "mle does not exist!":
@@ -47,9 +53,9 @@ def crm(bench: Bench, tally: Tally) -> None:
             tally.words("dfcrm level", [found.recommended_level], [row.mtd])
 
 
-def _refused(design: designs.Crm, given: dict[str, object]) -> bool:
+def _refused(design: designs.Crm, given: dict[str, Any]) -> bool:
     try:
-        design.posterior(**given)  # type: ignore[arg-type]
+        design.posterior(**given)
     except ValueError as error:
         return "no maximum of the likelihood" in str(error)
     return False
@@ -104,9 +110,14 @@ def blrm(bench: Bench, tally: Tally) -> None:
 
 @check("models.blrm_draws")
 def blrm_draws(bench: Bench, tally: Tally) -> None:
-    """Draws of trialr (means within 5 standard errors) and of crmPack (0.02, the noise of its 20,000 draws)."""
-    design = designs.Blrm(doses=(10.0, 20.0, 40.0, 65.0, 90.0), ref_dose=60, prior_mean=(2.15, 0.52),
-                          prior_sd=(0.84, 0.8), target=(0.16, 0.33))  # fmt: skip
+    """Draws of trialr (within 5 standard errors) and of crmPack (0.02, its noise)."""
+    design = designs.Blrm(
+        doses=(10.0, 20.0, 40.0, 65.0, 90.0),
+        ref_dose=60,
+        prior_mean=(2.15, 0.52),
+        prior_sd=(0.84, 0.8),
+        target=(0.16, 0.33),
+    )
     for row in bench.table("dose/blrm_trialr_nbg.csv").itertuples():
         n, tox = np.zeros(5), np.zeros(5)
         for cohort in row.outcomes.split():
@@ -117,11 +128,17 @@ def blrm_draws(bench: Bench, tally: Tally) -> None:
         tally.numbers("mean, in standard errors", distance, np.zeros(5), absolute=5)
         tally.numbers("overdose", found["prob_over"], numbers(row.p_over_33), absolute=0.02)
     doses = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
-    design = designs.Blrm(doses=tuple(doses), ref_dose=1, prior_mean=(-0.85, 0.0), prior_sd=(1.0, 1.0),
-                          prior_rho=-0.5, target=(0.2, 0.35))  # fmt: skip
+    design = designs.Blrm(
+        doses=tuple(doses),
+        ref_dose=1,
+        prior_mean=(-0.85, 0.0),
+        prior_sd=(1.0, 1.0),
+        prior_rho=-0.5,
+        target=(0.2, 0.35),
+    )
     for row in bench.table("dose/blrm_crmpack.csv").itertuples():
         given, tox = numbers(row.dose_mg), numbers(row.tox)
-        n = [(given == dose).sum() for dose in doses]
+        n = np.array([(given == dose).sum() for dose in doses], dtype=float)
         found = design.posterior(n, [tox[given == dose].sum() for dose in doses]).levels
         for ours, cell in (("mean", row.mean_prob), ("prob_target", row.p_target_020_035),
                            ("prob_over", row.p_overdose_gt035)):  # fmt: skip
@@ -136,10 +153,30 @@ def boin12(bench: Bench, tally: Tally) -> None:
         counts = [(row.y1, row.y2, row.y3, row.y4)]
         design = designs.Boin12(phi_t=row.phi_t, phi_e=row.phi_e, utilities=worth)
         found = design.posterior(counts).levels.iloc[0]
-        ours = [design.lower_bound, design.benchmark, *found[["pds", "utility_mean", "utility_low", "utility_high",
-                "prob_dlt_exceeds", "prob_response_below"]]]  # fmt: skip
-        theirs = [row.u_lower_bound, row.u_benchmark, row.boin12_pds, row.boin12_post_mean_utility,
-                  row.boin12_utility_q025, row.boin12_utility_q975, row.prob_tox_exceeds, row.prob_eff_below]  # fmt: skip
+        ours = [
+            design.lower_bound,
+            design.benchmark,
+            *found[
+                [
+                    "pds",
+                    "utility_mean",
+                    "utility_low",
+                    "utility_high",
+                    "prob_dlt_exceeds",
+                    "prob_response_below",
+                ]
+            ],
+        ]
+        theirs = [
+            row.u_lower_bound,
+            row.u_benchmark,
+            row.boin12_pds,
+            row.boin12_post_mean_utility,
+            row.boin12_utility_q025,
+            row.boin12_utility_q975,
+            row.prob_tox_exceeds,
+            row.prob_eff_below,
+        ]
         tally.numbers("utility", ours, theirs, absolute=1e-10)
         tally.words("admissible", [bool(found["admissible"])], [bool(row.admissible_c95_c90)])
         other = designs.UBoin(
@@ -178,23 +215,41 @@ def _next_levels(bench: Bench, tally: Tally) -> None:
 
 @check("models.efftox")
 def efftox(bench: Bench, tally: Tally) -> None:
-    """Means within 5 standard errors of the draws of trialr; acceptable and recommended levels; the contour."""
-    design = designs.EffTox(doses=(1, 2, 4, 6.6, 10), eff0=0.5, tox1=0.65, eff_star=0.7, tox_star=0.25,
-                            efficacy_hurdle=0.5, toxicity_hurdle=0.3, prior=THALL)  # fmt: skip
+    """Means within 5 standard errors of the draws of trialr; levels; the contour."""
+    design = designs.EffTox(
+        doses=(1, 2, 4, 6.6, 10),
+        eff0=0.5,
+        tox1=0.65,
+        eff_star=0.7,
+        tox_star=0.25,
+        efficacy_hurdle=0.5,
+        toxicity_hurdle=0.3,
+        prior=THALL,
+    )
     for row in bench.table("dose/efftox_trialr.csv").head(EFFTOX_CASES).itertuples():
         counts = np.zeros((5, 4))
         for cohort in row.outcomes.split():
             for outcome in cohort[1:]:
                 counts[int(cohort[0]) - 1, "ENBT".index(outcome)] += 1
         found = design.posterior(counts, rng=1)
-        for name, cell, error in (("prob_eff", row.prob_eff, row.prob_eff_mcse),
-                                  ("prob_tox", row.prob_tox, row.prob_tox_mcse)):  # fmt: skip
+        for name, cell, error in (
+            ("prob_eff", row.prob_eff, row.prob_eff_mcse),
+            ("prob_tox", row.prob_tox, row.prob_tox_mcse),
+        ):
             spread = np.hypot(found.levels[f"{name}_mcse"], numbers(error))
             distance = (found.levels[name] - numbers(cell)) / spread
             tally.numbers(f"{name}, in standard errors", distance, np.zeros(5), absolute=5)
         tally.numbers("acceptable", found.levels["acceptable"].astype(float), numbers(row.acceptable))
         tally.words("level", [found.recommended_level], [row.recommended_dose])
     for row in bench.table("dose/efftox_lp_p.csv").itertuples():
-        contour = designs.EffTox(doses=(1, 2), eff0=row.eff0, tox1=row.tox1, eff_star=row.eff_star,
-                                 tox_star=row.tox_star, efficacy_hurdle=0.5, toxicity_hurdle=0.3, prior=THALL)  # fmt: skip
+        contour = designs.EffTox(
+            doses=(1, 2),
+            eff0=row.eff0,
+            tox1=row.tox1,
+            eff_star=row.eff_star,
+            tox_star=row.tox_star,
+            efficacy_hurdle=0.5,
+            toxicity_hurdle=0.3,
+            prior=THALL,
+        )
         tally.numbers("exponent", [contour.exponent], [row.p], absolute=1e-3)

@@ -4,6 +4,7 @@ Same formulas in double precision on both sides: a few units of the last digit.
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,24 +16,34 @@ from cart7.validation.comparison import Tally
 
 ROUNDING = 5e-15
 METHODS = tuple(name for name in proportions.METHODS if name != "arcsine")
-TESTS = {
-    "p_greater": ("central", "greater"), "p_less": ("central", "less"), "p_two_minlike": ("minlike", "two-sided"),
-    "p_two_central": ("central", "two-sided"), "p_two_blaker": ("blaker", "two-sided"),
-    "midp_greater": ("mid-p", "greater"), "midp_less": ("mid-p", "less"),
+TESTS: dict[str, tuple[str, Any]] = {
+    "p_greater": ("central", "greater"),
+    "p_less": ("central", "less"),
+    "p_two_minlike": ("minlike", "two-sided"),
+    "p_two_central": ("central", "two-sided"),
+    "p_two_blaker": ("blaker", "two-sided"),
+    "midp_greater": ("mid-p", "greater"),
+    "midp_less": ("mid-p", "less"),
     "midp_two_central": ("mid-p", "two-sided"),
-}  # fmt: skip
+}
 DIFFERENCES = {
     "newcombe": "newcombe", "newcombe_cc": "newcombe-cc", "miettinen_nurminen": "miettinen-nurminen",
     "mee": "mee", "exact_unconditional_score": "exact-unconditional",
 }  # fmt: skip
-COMPARISONS = {
-    "fisher_two_sided_minlike": ("fisher", "two-sided"), "fisher_greater": ("fisher", "greater"),
-    "fisher_two_sided_central": ("fisher-central", "two-sided"), "fisher_less": ("fisher", "less"),
-    "fisher_two_sided_blaker": ("fisher-blaker", "two-sided"), "fisher_midp_central": ("fisher-midp", "two-sided"),
-    "boschloo_greater": ("boschloo", "greater"), "boschloo_less": ("boschloo", "less"),
-    "boschloo_two_sided_doubled": ("boschloo", "two-sided"), "barnard_pooled_greater": ("barnard", "greater"),
-    "barnard_pooled_less": ("barnard", "less"), "barnard_pooled_two_sided": ("barnard", "two-sided"),
-}  # fmt: skip
+COMPARISONS: dict[str, tuple[str, Any]] = {
+    "fisher_two_sided_minlike": ("fisher", "two-sided"),
+    "fisher_greater": ("fisher", "greater"),
+    "fisher_two_sided_central": ("fisher-central", "two-sided"),
+    "fisher_less": ("fisher", "less"),
+    "fisher_two_sided_blaker": ("fisher-blaker", "two-sided"),
+    "fisher_midp_central": ("fisher-midp", "two-sided"),
+    "boschloo_greater": ("boschloo", "greater"),
+    "boschloo_less": ("boschloo", "less"),
+    "boschloo_two_sided_doubled": ("boschloo", "two-sided"),
+    "barnard_pooled_greater": ("barnard", "greater"),
+    "barnard_pooled_less": ("barnard", "less"),
+    "barnard_pooled_two_sided": ("barnard", "two-sided"),
+}
 TREND = {
     "z": "z_cochran_armitage", "z_hypergeometric": "z_hypergeometric_variance", "p_two_sided": "p_two_asym",
     "p_increasing": "p_increasing_asym", "exact_p_increasing": "exact_p_increasing",
@@ -87,8 +98,12 @@ def extreme_counts(bench: Bench, tally: Tally) -> None:
     """Very large n and very small alpha; an incomplete-beta inverse at n = 1e6 keeps 12 digits."""
     for row in _reference(bench, "binom_ci_extreme").to_dict("records"):
         limits = proportions.interval(row["x"], row["n"], method=row["method"], conf_level=1 - row["alpha"])
-        tally.numbers(f"{row['method']} {row['x']}/{row['n']}", np.ravel(limits), [row["lower"], row["upper"]],
-                      relative=2e-12)  # fmt: skip
+        tally.numbers(
+            f"{row['method']} {row['x']}/{row['n']}",
+            np.ravel(limits),
+            [row["lower"], row["upper"]],
+            relative=2e-12,
+        )
 
 
 @check("proportions.exact_tests")

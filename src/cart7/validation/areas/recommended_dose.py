@@ -16,9 +16,13 @@ CRITERIA = ("dlt", "orr", "log_auc", "persist", "cd7")
 SCORE_CASES = slice(None, None, 10)
 """Every tenth case is scored here; each costs about a second, the test suite scores all thirty."""
 COLUMNS = {
-    "prob_dlt_exceeds": "prob_dlt_exceeds", "prob_response_below": "prob_resp_below", "admissible": "admissible",
-    "plugin_score": "plugin_score", "expected_score": "expected_score", **{f"d_{name}": f"d_{name}" for name in CRITERIA},
-}  # fmt: skip
+    "prob_dlt_exceeds": "prob_dlt_exceeds",
+    "prob_response_below": "prob_resp_below",
+    "admissible": "admissible",
+    "plugin_score": "plugin_score",
+    "expected_score": "expected_score",
+    **{f"d_{name}": f"d_{name}" for name in CRITERIA},
+}
 
 
 def _optional(value: Any) -> float | None:
@@ -29,8 +33,14 @@ def _optional(value: Any) -> float | None:
 def desirability(bench: Bench, tally: Tally) -> None:
     """Desirability functions and their geometric mean."""
     for row in bench.table("dose/desirability_individual.csv").itertuples():
-        shape = Desirability(kind=row.kind, low=row.low, high=row.high, target=_optional(row.target),
-                             scale=_optional(row.scale) or 1.0, high_scale=_optional(row.high_scale))  # fmt: skip
+        shape = Desirability(
+            kind=row.kind,
+            low=row.low,
+            high=row.high,
+            target=_optional(row.target),
+            scale=_optional(row.scale) or 1.0,
+            high_scale=_optional(row.high_scale),
+        )
         tally.numbers(f"{row.kind} at {row.x}", [float(shape(row.x))], [row.d], absolute=1e-12)
     table = bench.table("dose/desirability_overall.csv")
     overall = dose.overall_desirability(table[["d_tox", "d_orr", "d_auc"]].to_numpy())
@@ -54,11 +64,15 @@ def _rules(case: pd.Series, config: dict[str, Any]) -> ScoreRules:
     weights = dict(part.split("=") for part in case["weights"].split(";"))
     criteria = tuple(
         Criterion(
-            name=name, kind="log-exposure" if name == "log_auc" else "binary", weight=float(weights[name]),
-            desirability=Desirability(**{key: value for key, value in config["criteria"][name].items() if key != "weight"}),
+            name=name,
+            kind="log-exposure" if name == "log_auc" else "binary",
+            weight=float(weights[name]),
+            desirability=Desirability(
+                **{key: value for key, value in config["criteria"][name].items() if key != "weight"}
+            ),
         )
         for name in CRITERIA
-    )  # fmt: skip
+    )
     return ScoreRules(criteria=criteria, gates=Gates(**config["gates"]), prior=tuple(config["beta_prior"]),
                       plateau=config["plateau_delta_relative"])  # fmt: skip
 
@@ -70,8 +84,12 @@ def _score_cases(bench: Bench) -> pd.DataFrame:
 def score_of(bench: Bench, case_id: str, rng: int = 20) -> Any:
     """The integrated score of one case of the reference."""
     case = _score_cases(bench).loc[case_id]
-    counted = {"dlt": (case["n_dlt"], case["dlt"]), "orr": (case["n_resp"], case["resp"]),
-               "persist": (case["n_dlt"], case["persist"]), "cd7": (case["n_dlt"], case["cd7_depleted"])}  # fmt: skip
+    counted = {
+        "dlt": (case["n_dlt"], case["dlt"]),
+        "orr": (case["n_resp"], case["resp"]),
+        "persist": (case["n_dlt"], case["persist"]),
+        "cd7": (case["n_dlt"], case["cd7_depleted"]),
+    }
     counts = pd.concat(
         pd.DataFrame({"criterion": name, "n": numbers(n), "n_event": numbers(events)}).assign(
             dose_level=lambda rows: np.arange(1, len(rows) + 1)
@@ -87,7 +105,7 @@ def score_of(bench: Bench, case_id: str, rng: int = 20) -> Any:
 
 @check("recommended_dose.integrated_score")
 def integrated_score(bench: Bench, tally: Tally) -> None:
-    """Gates, scores and recommendation of cases; expected scores by quadrature, the best level by draws (0.005)."""
+    """Gates, scores, recommendation; expected scores by quadrature, the best level by draws."""
     table = _score_cases(bench)
     rules = _rules(table.iloc[0], bench.json("dose/rp2d_config.json"))
     example = ScoreRules.example().model_dump(exclude={"placeholder"})
@@ -95,30 +113,42 @@ def integrated_score(bench: Bench, tally: Tally) -> None:
     for case_id, case in table.iloc[SCORE_CASES].iterrows():
         found = score_of(bench, str(case_id))
         for ours, theirs in COLUMNS.items():
-            tally.numbers(f"{case_id} {ours}", found.summary[ours].astype(float), numbers(case[theirs]),
-                          absolute=1e-9)  # fmt: skip
-        tally.numbers(f"{case_id} best, by draws", found.summary["prob_best"], numbers(case["prob_best"]),
-                      absolute=0.005)  # fmt: skip
+            tally.numbers(
+                f"{case_id} {ours}", found.summary[ours].astype(float), numbers(case[theirs]), absolute=1e-9
+            )
+        tally.numbers(
+            f"{case_id} best, by draws",
+            found.summary["prob_best"],
+            numbers(case["prob_best"]),
+            absolute=0.005,
+        )
         tally.words(f"{case_id} level", [found.best_level or 0, found.recommended_level or 0],
                     [int(case["best_dose"]), int(case["recommended_dose_plateau"])])  # fmt: skip
 
 
 @check("recommended_dose.cell_dose")
 def cell_dose(bench: Bench, tally: Tally) -> None:
-    """Cells given, cells per kg and deviation from plan by exact rational arithmetic; flags at 10 and 20 %."""
+    """Cells given, per kg, deviation from plan by exact rational arithmetic; flags at 10 and 20 %."""
     bags = bench.table("dose/cell_dose_bags.csv").rename(columns={"case_id": "subject_id", "bag": "bag_no"})
     bags = bags.drop(columns=["viable_cells", "car_pos_viable_cells"])
     expected = bench.table("dose/cell_dose_subjects.csv")
-    names = {"viable_1e6": ("total_viable_cells", 1e6), "viable_car_pos_1e6": ("total_car_cells", 1e6),
-             "dose_1e6_kg": ("car_cells_per_kg_actual_weight", 1e6),
-             "planned_1e6": ("planned_total_car_cells", 1e6), "deviation_percent": ("deviation_pct", 1)}  # fmt: skip
+    names = {
+        "viable_1e6": ("total_viable_cells", 1e6),
+        "viable_car_pos_1e6": ("total_car_cells", 1e6),
+        "dose_1e6_kg": ("car_cells_per_kg_actual_weight", 1e6),
+        "planned_1e6": ("planned_total_car_cells", 1e6),
+        "deviation_percent": ("deviation_pct", 1),
+    }
     for limit, flag in ((20.0, "within_20pct"), (10.0, "within_10pct")):
         for cap, part in expected.groupby("weight_cap_kg", dropna=False):
-            people = pd.DataFrame({
-                "subject_id": part["case_id"], "weight_kg": part["weight_kg"],
-                "planned_dose_1e6_kg": part["planned_car_per_kg"] / 1e6,
-                "planned_1e6": part["planned_flat_car"] / 1e6,
-            })  # fmt: skip
+            people = pd.DataFrame(
+                {
+                    "subject_id": part["case_id"],
+                    "weight_kg": part["weight_kg"],
+                    "planned_dose_1e6_kg": part["planned_car_per_kg"] / 1e6,
+                    "planned_1e6": part["planned_flat_car"] / 1e6,
+                }
+            )
             rules = CellDoseRules(limit_percent=limit, weight_cap_kg=_optional(cap))
             mine = bags[bags["subject_id"].isin(part["case_id"])]
             found = dose.cell_dose(mine, subjects=people, rules=rules).subjects.set_index("subject_id")

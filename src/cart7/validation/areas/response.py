@@ -1,4 +1,4 @@
-"""Response against admiralonco, two independent codes, and cases assigned by hand from the published criteria."""
+"""Response against admiralonco, two independent codes, and cases assigned by hand."""
 
 from typing import Any
 
@@ -11,11 +11,14 @@ from cart7.validation.bench import Bench
 from cart7.validation.checks import check
 from cart7.validation.comparison import Tally
 
-RESPONDER = {"lymphoma": ("CR", "PR"), "leukaemia": ("CR", "CRh", "CRi")}
+RESPONDER: dict[str, tuple[Any, ...]] = {"lymphoma": ("CR", "PR"), "leukaemia": ("CR", "CRh", "CRi")}
 DAY_ZERO = pd.Timestamp("2022-01-10")
 EVENT_COLUMNS = {
-    "death_day": "DEATH", "withdrawal_day": "WITHDRAWAL", "new_therapy_day": "NEW_THERAPY", "sct_day": "HSCT",
-}  # fmt: skip
+    "death_day": "DEATH",
+    "withdrawal_day": "WITHDRAWAL",
+    "new_therapy_day": "NEW_THERAPY",
+    "sct_day": "HSCT",
+}
 MEASURES = {
     "BOR_ORR_infused": ("BOR", "INFUSED", False),
     "BOR_CR_infused": ("BOR", "INFUSED", False),
@@ -99,7 +102,7 @@ def response_at(visit: str, bench: Bench, tally: Tally) -> None:
         tables, expected = _timelines(bench, name), table[table["criteria"] == name]
 
         def at_visit(
-            strategy: str = "failure", tables: Tables = tables, responder: Any = responder, **choices: Any
+            strategy: Any = "failure", tables: Tables = tables, responder: Any = responder, **choices: Any
         ) -> pd.DataFrame:
             rules = ResponseRules(**{"responder": responder, **choices})
             return response.at_visit(*tables, visit=visit, strategy=strategy, rules=rules).subjects
@@ -122,7 +125,7 @@ def response_at(visit: str, bench: Bench, tally: Tally) -> None:
     _rates(visit, bench, tally)
 
 
-def _rates_of(bench: Bench, criteria: str, responder: tuple[str, ...], method: str, bracket: bool) -> Any:
+def _rates_of(bench: Bench, criteria: str, responder: tuple[Any, ...], method: str, bracket: bool) -> Any:
     rules = ResponseRules(responder=responder, ci_method=method, bracket=bracket, strategies=("failure",))
     return bench.keep(
         ("rates", criteria, responder, method, bracket),

@@ -1,6 +1,7 @@
 """Adverse events against admiral, cards, tern and R; dose-limiting toxicity against reasoned cases."""
 
 import functools
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from cart7.validation.checks import check
 from cart7.validation.comparison import Tally
 
 # Both sides are double precision from the same formulas; the reference prints 15 digits.
-CLOSE: dict[str, float] = {"relative": 1e-12, "absolute": 1e-14}
+CLOSE: dict[str, Any] = {"relative": 1e-12, "absolute": 1e-14}
 COUNTS = {
     "n": "N",
     "n_subjects": "n_expected",
@@ -20,11 +21,17 @@ COUNTS = {
     "ci_high": "cp95_high",
 }
 RATES = {
-    "n_first": "n_first_in_window", "person_years": "person_years_expected", "incidence_rate": "eair_per100py",
-    "incidence_ci_low": "eair95_low", "incidence_ci_high": "eair95_high", "n_events": "events",
-    "followup_years": "followup_years_expected", "event_rate": "eaer_per100py", "event_ci_low": "eaer95_low",
+    "n_first": "n_first_in_window",
+    "person_years": "person_years_expected",
+    "incidence_rate": "eair_per100py",
+    "incidence_ci_low": "eair95_low",
+    "incidence_ci_high": "eair95_high",
+    "n_events": "events",
+    "followup_years": "followup_years_expected",
+    "event_rate": "eaer_per100py",
+    "event_ci_low": "eaer95_low",
     "event_ci_high": "eaer95_high",
-}  # fmt: skip
+}
 TRIALS = {"cart": ("cart_ae", "cohort", ""), "pilot": ("pilot_ae", "arm", ".gz")}
 
 
@@ -37,9 +44,13 @@ def treatment_emergence(bench: Bench, tally: Tally) -> None:
     """Thirty partial-date cases: dates, flags, days, treatment emergence."""
     cases = bench.text_table("safety/teae_cases.csv")
     subjects = pd.DataFrame(
-        {"subject_id": cases["case_id"], "infusion_date": cases["trtsdt"], "followup_end_date": cases["eosdt"],
-         "death_date": cases["dthdt"]}
-    )  # fmt: skip
+        {
+            "subject_id": cases["case_id"],
+            "infusion_date": cases["trtsdt"],
+            "followup_end_date": cases["eosdt"],
+            "death_date": cases["dthdt"],
+        }
+    )
     events = pd.DataFrame(
         {"subject_id": cases["case_id"], "start_date": cases["aestdtc"], "end_date": cases["aeendtc"],
          "baseline_grade": _numbers(cases["base_grade"]), "grade": _numbers(cases["grade"])}
@@ -70,9 +81,15 @@ def _cart(bench: Bench) -> tuple[pd.DataFrame, pd.DataFrame]:
         bench.text_table("safety/cart_ae/cart_adae.csv"),
     )
     subjects = pd.DataFrame(
-        {"subject_id": sl["USUBJID"], "cohort": sl["COHORT"], "infused": sl["SAFFL"], "infusion_date": sl["TRTSDT"],
-         "followup_end_date": sl["EOSDT"], "death_date": sl["DTHDT"]}
-    )  # fmt: skip
+        {
+            "subject_id": sl["USUBJID"],
+            "cohort": sl["COHORT"],
+            "infused": sl["SAFFL"],
+            "infusion_date": sl["TRTSDT"],
+            "followup_end_date": sl["EOSDT"],
+            "death_date": sl["DTHDT"],
+        }
+    )
     events = pd.DataFrame(
         {"subject_id": ae["USUBJID"], "ae_id": ae["AESEQ"], "verbatim": ae["AETERM"], "pt": ae["AEDECOD"],
          "soc": ae["AEBODSYS"], "grade": _numbers(ae["AETOXGR"]), "baseline_grade": _numbers(ae["BASETOXGR"]),
@@ -93,11 +110,19 @@ def _pilot(bench: Bench) -> tuple[pd.DataFrame, pd.DataFrame]:
     )  # fmt: skip
     unrelated = ae["AREL"].isin(["NONE", "REMOTE"])
     events = pd.DataFrame(
-        {"subject_id": ae["USUBJID"], "soc": ae["AEBODSYS"], "pt": ae["AEDECOD"], "grade": _numbers(ae["ASEVN"]),
-         "start_date": ae["ASTDT"], "end_date": ae["AENDT"], "treatment_emergent": ae["TRTEMFL"].fillna("N"),
-         "serious": ae["AESER"], "outcome": ae["AEOUT"],
-         "related_cart": unrelated.map({True: "NOT RELATED", False: "RELATED"})}
-    )  # fmt: skip
+        {
+            "subject_id": ae["USUBJID"],
+            "soc": ae["AEBODSYS"],
+            "pt": ae["AEDECOD"],
+            "grade": _numbers(ae["ASEVN"]),
+            "start_date": ae["ASTDT"],
+            "end_date": ae["AENDT"],
+            "treatment_emergent": ae["TRTEMFL"].fillna("N"),
+            "serious": ae["AESER"],
+            "outcome": ae["AEOUT"],
+            "related_cart": unrelated.map({True: "NOT RELATED", False: "RELATED"}),
+        }
+    )
     return events, subjects
 
 

@@ -12,7 +12,7 @@ from cart7.validation.checks import check
 from cart7.validation.comparison import Tally
 
 WORDS = {"arcsin": "arcsine"}  # the reference's word: ours
-CLOSE: dict[str, float] = {"relative": 1e-10, "absolute": 1e-13}
+CLOSE: dict[str, Any] = {"relative": 1e-10, "absolute": 1e-13}
 BPCP = {
     "exact": 1e-12,
     "exact_midp": 1e-12,
@@ -34,7 +34,7 @@ def _subjects(bench: Bench, dataset: str, group: str = "ALL") -> pd.DataFrame:
 
 def _fit(bench: Bench, dataset: str, group: str, conf_type: str = "log-log", level: float = 0.95) -> Any:
     rows = _subjects(bench, dataset, group)
-    word = WORDS.get(conf_type, conf_type)
+    word: Any = WORDS.get(conf_type, conf_type)
     return bench.keep(
         ("curve", dataset, group, word, level),
         lambda: survival.kaplan_meier(rows["time"], rows["status"] > 0, conf_type=word, conf_level=level),
@@ -213,7 +213,7 @@ def logrank_exact(bench: Bench, tally: Tally) -> None:
     """Every relabeling enumerated: rational arithmetic and coin."""
     for row in _table(bench, "logrank_exact").itertuples():
         people = _subjects(bench, row.dataset)
-        p = survival.logrank(people["time"], people["status"] > 0, people["group"]).exact_p_value
+        p = float(survival.logrank(people["time"], people["status"] > 0, people["group"]).exact_p_value or 0)
         tally.numbers(f"{row.dataset}", [p, p], [row.p_two_abs_u, row.p_coin_midranks], absolute=1e-12)
 
 

@@ -90,8 +90,12 @@ def published_trial(bench: Bench, tally: Tally) -> None:
     got = {"n": len(people), "events": int(event.sum()), "median[log-log]": median["time"],
            "median_lcl95[log-log]": median["ci_low"], "median_ucl95[log-log]": median["ci_high"]}  # fmt: skip
     for month, at in curve.at([1, 3, 6]).set_index("time").iterrows():
-        got |= {f"S({month:g})[log-log]": at["survival"], f"S({month:g})_lcl95[log-log]": at["ci_low"],
-                f"S({month:g})_ucl95[log-log]": at["ci_high"], f"n_risk({month:g})": at["n_risk"]}  # fmt: skip
+        got |= {
+            f"S({month:g})[log-log]": at["survival"],
+            f"S({month:g})_lcl95[log-log]": at["ci_low"],
+            f"S({month:g})_ucl95[log-log]": at["ci_high"],
+            f"n_risk({month:g})": at["n_risk"],
+        }
     got["reverse_km_median_followup"] = curve.follow_up(ties="flip").quantiles(0.5).iloc[0]["time"]
     theirs = [wanted[("PFS_months", "all", name)] for name in got]
     tally.numbers("PFS", list(got.values()), theirs, relative=1e-9, at=list(got))

@@ -11,15 +11,19 @@ import pandas as pd
 
 from cart7 import pk, response, safety, survival
 from cart7.stats import proportions
-from cart7.study import Study
 from cart7.validation.bench import Bench
 from cart7.validation.checks import check
 from cart7.validation.comparison import Tally
 
 STRATEGY = {"TP": "treatment-policy", "FI": "failure", "HC": "hsct-failure", "HO": "hsct-carry-forward"}
-PARAMS = {("OS", "treatment-policy"): "OS", ("PFS", "treatment-policy"): "PFS_TP", ("PFS", "censor"): "PFS_CENS",
-          ("PFS", "hsct-competing"): "PFS_HSCT_CR", ("DOR", "treatment-policy"): "DOR_TP",
-          ("DOR", "censor"): "DOR_CENS"}  # fmt: skip
+PARAMS = {
+    ("OS", "treatment-policy"): "OS",
+    ("PFS", "treatment-policy"): "PFS_TP",
+    ("PFS", "censor"): "PFS_CENS",
+    ("PFS", "hsct-competing"): "PFS_HSCT_CR",
+    ("DOR", "treatment-policy"): "DOR_TP",
+    ("DOR", "censor"): "DOR_CENS",
+}
 OVERVIEW = {
     "any_teae": "TEAE (from infusion)", "any_teae_grade_ge3": "TEAE grade>=3", "fatal_teae": "TEAE grade 5",
     "serious_teae": "Serious TEAE", "related_cart_teae": "CAR-T related TEAE",
@@ -66,16 +70,16 @@ def _by_level(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.rename(columns={"group": "dose_level"})
 
 
-def _levels(study: Study) -> dict[Any, str]:
+def _levels(study: Any) -> dict[Any, str]:
     subjects = study.subjects
     return dict(zip(subjects["subject_id"], subjects["dose_level"].astype(str), strict=True))
 
 
-def _with_level(frame: pd.DataFrame, study: Study) -> pd.DataFrame:
+def _with_level(frame: pd.DataFrame, study: Any) -> pd.DataFrame:
     return frame.assign(dose_level=frame["subject_id"].map(_levels(study)))
 
 
-def _infused(study: Study) -> pd.DataFrame:
+def _infused(study: Any) -> pd.DataFrame:
     subjects: pd.DataFrame = study.subjects
     return subjects[subjects["infused"] == "Y"]
 
@@ -84,9 +88,18 @@ def _infused(study: Study) -> pd.DataFrame:
 def accounting(bench: Bench, tally: Tally) -> None:
     """Enrolled, infused, evaluable, DLTs, deaths and transplantations by dose level."""
     trial = bench.trial
-    names = {"n_enrolled": "enrolled", "n_not_infused": "not_infused", "n_infused": "infused", "n_dlt": "dlt",
-             "n_dlt_evaluable": "dlt_evaluable", "n_deaths": "deaths_all", "n_deaths_infused": "deaths_infused",
-             "n_hsct": "hsct", "n_second_infusion": "second_infusion", "n_new_therapy": "new_therapy"}  # fmt: skip
+    names = {
+        "n_enrolled": "enrolled",
+        "n_not_infused": "not_infused",
+        "n_infused": "infused",
+        "n_dlt": "dlt",
+        "n_dlt_evaluable": "dlt_evaluable",
+        "n_deaths": "deaths_all",
+        "n_deaths_infused": "deaths_infused",
+        "n_hsct": "hsct",
+        "n_second_infusion": "second_infusion",
+        "n_new_therapy": "new_therapy",
+    }
     _same(bench, tally, "accounting", ["dose_level"], _by_level(trial.accounting).rename(columns=names))
 
 
@@ -95,8 +108,16 @@ def antibodies_by_visit(bench: Bench, tally: Tally) -> None:
     """Positive rate at each visit."""
     trial = bench.trial
     rates = trial.ada_rates.summary.query("measure == 'positive_at_visit' and group == 'ALL'")
-    got = rates.rename(columns={"visit": "nominal_label", "n": "n_tested", "n_positive": "n_pos",
-                                "estimate": "rate", "ci_low": "cp_lcl", "ci_high": "cp_ucl"})  # fmt: skip
+    got = rates.rename(
+        columns={
+            "visit": "nominal_label",
+            "n": "n_tested",
+            "n_positive": "n_pos",
+            "estimate": "rate",
+            "ci_low": "cp_lcl",
+            "ci_high": "cp_ucl",
+        }
+    )
     _same(
         bench, tally, "ada_by_visit", ["nominal_label"], got.replace({"nominal_label": {"BASELINE": "SCR"}})
     )
@@ -123,7 +144,7 @@ def antibodies_by_subject(bench: Bench, tally: Tally) -> None:
 
 
 def _overview_rows(
-    study: Study, reference: str = "infusion_date", window_days: float | None = None
+    study: Any, reference: str = "infusion_date", window_days: float | None = None
 ) -> pd.DataFrame:
     subjects = _infused(study)
     if reference != "infusion_date":
@@ -139,7 +160,8 @@ def _overview_rows(
 @check("whole_study.adverse_event_overview")
 def adverse_event_overview(bench: Bench, tally: Tally) -> None:
     """Overview lines, from infusion and from lymphodepletion."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     table = trial.ae_overview.summary
     parts = [table.assign(category=table["row"].map(OVERVIEW)).dropna(subset="category")]
     for category, options in (
@@ -168,7 +190,8 @@ def adverse_events_by_term(bench: Bench, tally: Tally) -> None:
 @check("whole_study.best_response")
 def best_response(bench: Bench, tally: Tally) -> None:
     """Best response of each subject."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     best = _with_level(trial.best_response.subjects, study)
     mrd = best["first_mrd_negative_cr_day"].notna().astype(int)
     _same(
@@ -183,7 +206,8 @@ def best_response(bench: Bench, tally: Tally) -> None:
 @check("whole_study.best_response_rates")
 def best_response_rates(bench: Bench, tally: Tally) -> None:
     """Overall, complete and MRD-negative response rates."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     best = _with_level(trial.best_response.subjects, study)
     rules = bench.plan.response
     complete = rules.model_copy(update={"responder": ("CR", "CRi")})
@@ -196,14 +220,26 @@ def best_response_rates(bench: Bench, tally: Tally) -> None:
         negative = int(of["first_mrd_negative_cr_day"].notna().sum())
         low, high = proportions.interval(negative, len(of))
         lines.append(
-            {"dose_level": level, "n": rows.loc[level, "n"], "orr_x": rows.loc[level, "n_responder"],
-             "orr": rows.loc[level, "estimate"], "orr_lcl": rows.loc[level, "ci_low"],
-             "orr_ucl": rows.loc[level, "ci_high"], "crr_x": crr.loc[level, "n_responder"],
-             "crr": crr.loc[level, "estimate"], "crr_lcl": crr.loc[level, "ci_low"],
-             "crr_ucl": crr.loc[level, "ci_high"], "mrdneg_x": negative, "mrdneg_lcl": float(low),
-             "mrdneg_ucl": float(high)}
-            | {word: int((of["best_response"] == word).sum()) for word in ("CR", "CRi", "PR", "SD", "NR", "PD", "NE")}
-        )  # fmt: skip
+            {
+                "dose_level": level,
+                "n": rows.loc[level, "n"],
+                "orr_x": rows.loc[level, "n_responder"],
+                "orr": rows.loc[level, "estimate"],
+                "orr_lcl": rows.loc[level, "ci_low"],
+                "orr_ucl": rows.loc[level, "ci_high"],
+                "crr_x": crr.loc[level, "n_responder"],
+                "crr": crr.loc[level, "estimate"],
+                "crr_lcl": crr.loc[level, "ci_low"],
+                "crr_ucl": crr.loc[level, "ci_high"],
+                "mrdneg_x": negative,
+                "mrdneg_lcl": float(low),
+                "mrdneg_ucl": float(high),
+            }
+            | {
+                word: int((of["best_response"] == word).sum())
+                for word in ("CR", "CRi", "PR", "SD", "NR", "PD", "NE")
+            }
+        )
     _same(bench, tally, "bor_rates", ["dose_level"], pd.DataFrame(lines))
 
 
@@ -237,8 +273,15 @@ def crs_and_icans_summary(bench: Bench, tally: Tally) -> None:
     """Rates, onset and duration."""
     trial = bench.trial
     table = trial.special_interest.summary.query("group == 'ALL'")
-    names = {"category": "event", "n_subjects": "any", "ci_low": "any_lcl", "ci_high": "any_ucl", "n_grade_ge3": "ge3",
-             "grade_ge3_ci_low": "ge3_lcl", "grade_ge3_ci_high": "ge3_ucl"}  # fmt: skip
+    names = {
+        "category": "event",
+        "n_subjects": "any",
+        "ci_low": "any_lcl",
+        "ci_high": "any_ucl",
+        "n_grade_ge3": "ge3",
+        "grade_ge3_ci_low": "ge3_lcl",
+        "grade_ge3_ci_high": "ge3_ucl",
+    }
     ranges = {
         f"{what}_{stat}": f"{stat}_{what}"
         for what in ("onset", "duration")
@@ -273,7 +316,8 @@ def early_icaht(bench: Bench, tally: Tally) -> None:
 @check("whole_study.kaplan_meier_summary")
 def kaplan_meier_summary(bench: Bench, tally: Tally) -> None:
     """Medians, landmarks and follow-up of OS, PFS and DOR with three kinds of limits."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     events = trial.time_to_event.subjects
     wanted = _expected(bench, "km_summary")
     lines = []
@@ -293,7 +337,7 @@ def kaplan_meier_summary(bench: Bench, tally: Tally) -> None:
     _same(bench, tally, "km_summary", key, got, exception="limits-at-one-curves")
 
 
-def _km_line(rows: pd.DataFrame, conf_type: str) -> dict[str, Any]:
+def _km_line(rows: pd.DataFrame, conf_type: Any) -> dict[str, Any]:
     curve = survival.kaplan_meier(rows["time"], rows["event"], conf_type=conf_type)
     median = curve.quantiles(0.5).iloc[0]
     line: dict[str, Any] = {"n": len(rows), "events": int(rows["event"].sum()), "median": median["time"],
@@ -329,13 +373,16 @@ def endpoint_table(bench: Bench, tally: Tally) -> None:
 @check("whole_study.kinetics_by_subject")
 def kinetics_by_subject(bench: Bench, tally: Tally) -> None:
     """Cmax, Tmax, AUC0-28d under four rules, persistence."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     rules = bench.plan.pk
     first = study.kinetics[study.kinetics["infusion_no"] == 1]
-    areas = {"auc0_28_lud_last": rules,
-             "auc0_28_lud_all": rules.model_copy(update={"tail": "triangle-peer"}),
-             "auc0_28_lin_last": rules.model_copy(update={"auc_method": "linear"}),
-             "auc0_28_lin_all": rules.model_copy(update={"auc_method": "linear", "tail": "triangle"})}  # fmt: skip
+    areas = {
+        "auc0_28_lud_last": rules,
+        "auc0_28_lud_all": rules.model_copy(update={"tail": "triangle-peer"}),
+        "auc0_28_lin_last": rules.model_copy(update={"auc_method": "linear"}),
+        "auc0_28_lin_all": rules.model_copy(update={"auc_method": "linear", "tail": "triangle"}),
+    }
     profiles = trial.nca.subjects
     got = _with_level(profiles[profiles["infusion_no"] == 1], study)
     key = ["subject_id", "assay"]
@@ -360,7 +407,8 @@ def kinetics_by_subject(bench: Bench, tally: Tally) -> None:
 @check("whole_study.kinetics_summary")
 def kinetics_summary(bench: Bench, tally: Tally) -> None:
     """Summary of exposure by dose level."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     rules = bench.plan.pk.model_copy(update={"auc_method": "linear"})
     linear = pk.exposure(study.kinetics, _infused(study), rules=rules).summary
     parts = [trial.exposure.summary.replace({"param": {"auc_window": "auc0_28_lud_last"}}),
@@ -385,9 +433,14 @@ def cd7_depletion(bench: Bench, tally: Tally) -> None:
     """Nadir, depletion and recovery."""
     trial = bench.trial
     got = trial.depletion["CD7POS_PCT"].subjects.rename(
-        columns={"baseline": "baseline_pct", "nadir": "nadir_pct", "first_day_below_5": "first_day_lt5pct",
-                 "first_day_below_1": "first_day_lt1pct", "recovery_after_nadir_day": "recovery_day_ge50pct_baseline"}
-    )  # fmt: skip
+        columns={
+            "baseline": "baseline_pct",
+            "nadir": "nadir_pct",
+            "first_day_below_5": "first_day_lt5pct",
+            "first_day_below_1": "first_day_lt1pct",
+            "recovery_after_nadir_day": "recovery_day_ge50pct_baseline",
+        }
+    )
     _same(bench, tally, "pd_depletion_subject", ["subject_id"], got)
 
 
@@ -428,7 +481,7 @@ def response_at_visits(bench: Bench, tally: Tally) -> None:
 @check("whole_study.response_rates")
 def response_rates(bench: Bench, tally: Tally) -> None:
     """Response rates at day 28, months 3 and 6 under four strategies and two denominators."""
-    study = bench.study
+    study: Any = bench.study
     plan = bench.plan.response
 
     def table(population: str, **changes: Any) -> pd.DataFrame:
@@ -444,19 +497,31 @@ def response_rates(bench: Bench, tally: Tally) -> None:
     main, ninety = table("INFUSED"), table("INFUSED", conf_level=0.90)
     wilson, enrolled = table("INFUSED", ci_method="wilson"), table("ENROLLED")
     got = pd.DataFrame(
-        {"x": main["n_responder"], "n": main["n"], "n_not_evaluable": main["n_not_evaluable"], "rate": main["estimate"],
-         "cp_lcl95": main["ci_low"], "cp_ucl95": main["ci_high"], "cp_lcl90": ninety["ci_low"],
-         "cp_ucl90": ninety["ci_high"], "wilson_lcl95": wilson["ci_low"], "wilson_ucl95": wilson["ci_high"],
-         "n_enrolled": enrolled["n"], "rate_enrolled": enrolled["estimate"], "cp_lcl95_enrolled": enrolled["ci_low"],
-         "cp_ucl95_enrolled": enrolled["ci_high"]}
-    ).reset_index()  # fmt: skip
+        {
+            "x": main["n_responder"],
+            "n": main["n"],
+            "n_not_evaluable": main["n_not_evaluable"],
+            "rate": main["estimate"],
+            "cp_lcl95": main["ci_low"],
+            "cp_ucl95": main["ci_high"],
+            "cp_lcl90": ninety["ci_low"],
+            "cp_ucl90": ninety["ci_high"],
+            "wilson_lcl95": wilson["ci_low"],
+            "wilson_ucl95": wilson["ci_high"],
+            "n_enrolled": enrolled["n"],
+            "rate_enrolled": enrolled["estimate"],
+            "cp_lcl95_enrolled": enrolled["ci_low"],
+            "cp_ucl95_enrolled": enrolled["ci_high"],
+        }
+    ).reset_index()
     _same(bench, tally, "response_rates", ["visit", "strategy", "dose_level"], got)
 
 
 @check("whole_study.inputs_of_the_recommended_dose")
 def inputs_of_the_recommended_dose(bench: Bench, tally: Tally) -> None:
     """Counts and exposures behind the recommended dose."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     first = trial.nca.subjects.query("infusion_no == 1 and assay == 'QPCR'")
     first = _with_level(first, study)
     exposure = trial.exposure.summary.query("assay == 'QPCR'").set_index(["param", "group"])
@@ -476,28 +541,37 @@ def inputs_of_the_recommended_dose(bench: Bench, tally: Tally) -> None:
             study.subjects["dose_level"].astype(str) == level, "planned_dose_1e6_kg"
         ].iloc[0]
         lines.append(
-            {"dose_level": level, "planned_dose_1e6_kg": planned, "n_infused": dlt["n_infused"],
-             "n_dlt_evaluable": dlt["n"], "n_dlt": dlt["n_dlt"],
-             "n_crs_ge3": overview.loc[("crs_grade_ge3", level), "n_subjects"],
-             "n_icans_ge3": overview.loc[("icans_grade_ge3", level), "n_subjects"],
-             "n_cr_or_cri_bor": int(best.loc[best["dose_level"] == level, "best_response"].isin(["CR", "CRi"]).sum()),
-             "n_responder_m3_tp": rates.loc[("M3", level), "n_responder"],
-             "n_responder_m6_tp": rates.loc[("M6", level), "n_responder"],
-             "geomean_cmax": exposure.loc[("cmax", level), "geo_mean"],
-             "geomean_auc0_28_lud": exposure.loc[("auc_window", level), "geo_mean"],
-             "median_tmax": exposure.loc[("tmax", level), "median"],
-             "n_cd7_pct_lt1": int(cd7.loc[cd7["dose_level"] == level, "first_day_below_1"].notna().sum()),
-             "median_cd7_nadir_pct": cd7.loc[cd7["dose_level"] == level, "nadir"].median(),
-             "n_sampled_m3": m3.loc[level, "n_sampled"], "n_persist_m3": m3.loc[level, "n_quantifiable"],
-             "n_death_within_60d": int((deaths == level).sum())}
-        )  # fmt: skip
+            {
+                "dose_level": level,
+                "planned_dose_1e6_kg": planned,
+                "n_infused": dlt["n_infused"],
+                "n_dlt_evaluable": dlt["n"],
+                "n_dlt": dlt["n_dlt"],
+                "n_crs_ge3": overview.loc[("crs_grade_ge3", level), "n_subjects"],
+                "n_icans_ge3": overview.loc[("icans_grade_ge3", level), "n_subjects"],
+                "n_cr_or_cri_bor": int(
+                    best.loc[best["dose_level"] == level, "best_response"].isin(["CR", "CRi"]).sum()
+                ),
+                "n_responder_m3_tp": rates.loc[("M3", level), "n_responder"],
+                "n_responder_m6_tp": rates.loc[("M6", level), "n_responder"],
+                "geomean_cmax": exposure.loc[("cmax", level), "geo_mean"],
+                "geomean_auc0_28_lud": exposure.loc[("auc_window", level), "geo_mean"],
+                "median_tmax": exposure.loc[("tmax", level), "median"],
+                "n_cd7_pct_lt1": int(cd7.loc[cd7["dose_level"] == level, "first_day_below_1"].notna().sum()),
+                "median_cd7_nadir_pct": cd7.loc[cd7["dose_level"] == level, "nadir"].median(),
+                "n_sampled_m3": m3.loc[level, "n_sampled"],
+                "n_persist_m3": m3.loc[level, "n_quantifiable"],
+                "n_death_within_60d": int((deaths == level).sum()),
+            }
+        )
     _same(bench, tally, "rp2d_inputs", ["dose_level"], pd.DataFrame(lines))
 
 
 @check("whole_study.time_to_event_by_subject")
 def time_to_event_by_subject(bench: Bench, tally: Tally) -> None:
     """Time, event and reason of each record."""
-    study, trial = bench.study, bench.trial
+    study: Any = bench.study
+    trial = bench.trial
     rows = _with_level(trial.time_to_event.subjects, study)
     param = pd.Series(
         [PARAMS.get(pair) for pair in zip(rows["endpoint"], rows["strategy"], strict=True)], index=rows.index
