@@ -13,8 +13,9 @@ from typing import Any
 
 from cart7._version import versions
 from cart7.errors import Cart7Error
+from cart7.validation import catalogue
 from cart7.validation.bench import Bench, area_modules, reference_folder
-from cart7.validation.catalogue import NEEDS, Requirement, areas, exceptions, requirements
+from cart7.validation.catalogue import NEEDS, Requirement, exceptions, requirements
 from cart7.validation.checks import run_check
 from cart7.validation.comparison import Comparison, Excused
 from cart7.validation.report import ValidationReport, Verdict
@@ -79,7 +80,7 @@ def _chosen(only: str | None) -> list[Requirement]:
     wanted = only.upper()
     found = [item for item in requirements() if wanted in (item.area, item.id)]
     if not found:
-        known = ", ".join(f"{area.code} ({area.title.lower()})" for area in areas().values())
+        known = ", ".join(f"{area.code} ({area.title.lower()})" for area in catalogue.areas().values())
         raise Cart7Error(f"no area or requirement is called {only!r}; areas are {known}")
     return found
 
