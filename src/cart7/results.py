@@ -369,7 +369,8 @@ def round_half_up(x: float, digits: int = 0) -> float:
     if not math.isfinite(x):
         return float(x)
     step = Decimal(1).scaleb(-digits)
-    return float(Decimal(repr(float(x))).quantize(step, rounding=ROUND_HALF_UP, context=Context(prec=400)))
+    rounded = Decimal(repr(float(x))).quantize(step, rounding=ROUND_HALF_UP, context=Context(prec=400))
+    return float(rounded) + 0.0  # a negative number that rounds to nothing is 0, not -0
 
 
 def format_number(x: float, digits: int = 0) -> str:

@@ -5,6 +5,7 @@ Here: the split into cells, ragged and blank rows. Not here: the meaning of a ce
 
 import csv
 import io
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,18 +14,36 @@ import numpy.typing as npt
 import pandas as pd
 
 from cart7.errors import Problem
-from cart7.files.tables import FileTable, UnreadableFileError, decode, empty_file, headed, ragged
+from cart7.files.tables import (
+    FileTable,
+    UnreadableFileError,
+    decode,
+    decode_cells,
+    empty_file,
+    headed,
+    ragged,
+    stands_in,
+    without_stand_ins,
+)
 
 _LONG = 200_000
 """Letters from which the column-wise parser is worth its start."""
 
 Columns = list[npt.NDArray[np.object_]]
-_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
+_DECIMAL_COMMA = re.compile(r"(?:^|[;\t|])[+-]?[0-9]+,[0-9]+(?:$|[;\t|\r])", re.MULTILINE)
 
 
-def read_csv(path: Path, name: str, encoding: str | None) -> FileTable:
+def read_csv(path: Path, name: str, encoding: str | None, sep: str = ",") -> FileTable:
     """Cells of a CSV file; UTF-8 when no encoding is named."""
-    return csv_table(decode(path.read_bytes(), path.name, encoding), name=name, file=path.name)
+    raw = path.read_bytes()
+    text, whole = decode_cells(raw, path.name, encoding)
+    table = csv_table(text, name=name, file=path.name, sep=sep)
+    if whole:
+        return table
+    if table.cells is None or any(map(stands_in, map(str, table.cells.columns))):
+        decode(raw, path.name, encoding)
+    return without_stand_ins(table, path.name, encoding)
 
 
 def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
@@ -59,7 +78,8 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
         if not lines:
             raise empty_file(file)
         header = [cell.strip() for cell in lines[0]]
-        _refuse_other_separator(header, file)
+        if len(header) == 1 and (other := [mark for mark in _OTHER_SEPARATORS if mark in header[0]]):
+            raise _other_separator(text, file, other[0])
         numbers, columns, problems = _sound_rows(lines[1:], header, name)
     for column in columns:
         column[column == ""] = None
@@ -68,16 +88,6 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
     return FileTable(
         name=name, cells=frame, rows_in=len(numbers) + n_ragged, problems=(*header_problems, *problems)
     )
-
-
-def _refuse_other_separator(header: list[str], file: str) -> None:
-    marks = [word for mark, word in _OTHER_SEPARATORS.items() if mark in header[0]]
-    if len(header) == 1 and marks:
-        raise UnreadableFileError(
-            "FILE-SEPARATOR",
-            f"the cells of {file} are separated by {marks[0]}",
-            fix="save it separated by commas",
-        )
 
 
 def _sound_rows(
@@ -135,6 +145,19 @@ def _has_blank_row(columns: Columns) -> bool:
     blanks = [cell for cell in set(columns[0]) if not cell.strip()]
     suspects = np.flatnonzero(np.isin(columns[0], blanks)) if blanks else ()
     return any(not any(column[row].strip() for column in columns) for row in suspects)
+
+
+def _other_separator(text: str, file: str, mark: str) -> UnreadableFileError:
+    """One column was found, because the cells are separated otherwise; perhaps decimals are, too."""
+    comma = mark != "," and _DECIMAL_COMMA.search(text) is not None
+    decimals = ", with decimal commas" if comma else ""
+    separated = f"separated by {_OTHER_SEPARATORS[mark]} ({mark!r}){decimals}"
+    options = f"sep={mark!r}" + (', decimal=","' if comma else "")
+    return UnreadableFileError(
+        "FILE-SEPARATOR",
+        f"one column found: the cells of {file} are {separated}",
+        fix=f"save it separated by commas, or read it with read_table(..., {options})",
+    )
 
 
 def _split(text: str, file: str, sep: str) -> list[list[str]]:

@@ -4,9 +4,10 @@ Here: the frame of cells with its findings, its header, the text of its bytes. N
 """
 
 import codecs
+import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ _MAGIC = (
     (b"HEADER RECORD*******LIB", "a SAS transport file"),
 )
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
+_SUBJECT = ("subject_id", "USUBJID", "SUBJID")
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\x1a")
 
 
@@ -46,6 +48,10 @@ class FileTable:
         Labels of the columns, in formats that have them.
     label : str
         Label of the table, in formats that have one.
+    dataset : str
+        Name of the table inside the file, in formats that have one.
+    kinds : mapping of str to str
+        What the format says of its columns: one of `KINDS`. A column that is not named holds text.
     """
 
     name: str
@@ -54,6 +60,12 @@ class FileTable:
     problems: tuple[Problem, ...]
     labels: Mapping[str, str] = field(default_factory=dict)
     label: str = ""
+    dataset: str = ""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+
+
+KINDS = ("text", "integer", "number", "boolean", "date", "datetime", "mixed")
+"""What a column can hold; `mixed` is that of formats which type each cell (Excel)."""
 
 
 class UnreadableFileError(Exception):
@@ -91,9 +103,72 @@ def decode(raw: bytes, file: str, encoding: str | None = None) -> str:
             "FILE-ENCODING",
             f"{file} is not {encoding or 'UTF-8'} text: byte 0x{raw[stop.start]:02X} in line {line}",
             row=line - 1 if line > 1 else None,
-            fix='save it as UTF-8, or name its encoding; try encoding="cp1252" (Windows) or "latin-1"',
+            fix=_NAME_IT,
         ) from None
     return text.removeprefix("\ufeff")
+
+
+def decode_cells(raw: bytes, file: str, encoding: str | None = None) -> tuple[str, bool]:
+    """Text of the bytes of `file` and whether it is whole: bytes that are no text stay as stand-ins.
+
+    A stand-in is a half of a surrogate pair, which no text holds; `without_stand_ins` takes the cells with
+    one out of a table. Of encodings that need several bytes for each letter nothing could be told apart.
+    """
+    try:
+        return decode(raw, file, encoding), True
+    except UnreadableFileError as refusal:
+        name = codecs.lookup(encoding or "utf-8").name
+        if (
+            refusal.rule != "FILE-ENCODING"
+            or name.startswith(("utf-16", "utf-32"))
+            or _is_wide(raw, encoding)
+        ):
+            raise
+        try:
+            text = raw.decode(name, "surrogateescape")
+        except UnicodeDecodeError:
+            raise refusal from None
+        return text.removeprefix("\ufeff"), False
+
+
+def without_stand_ins(table: FileTable, file: str, encoding: str | None) -> FileTable:
+    """The table without the cells whose bytes were no text, and a finding for each of them."""
+    if table.cells is None:
+        return table
+    said: list[Problem] = []
+    cells = table.cells.copy()
+    for title in cells.columns:
+        column = cells[title].to_numpy(dtype=object, copy=True)
+        broken = [
+            place for place, cell in enumerate(column) if isinstance(cell, str) and _STAND_IN.search(cell)
+        ]
+        for place in broken:
+            byte = ord(_STAND_IN.search(column[place])[0]) - 0xDC00  # type: ignore[index]
+            said.append(
+                Problem(table=table.name, row=int(cells.index[place]), column=str(title),
+                        rule="FILE-ENCODING", fix=_NAME_IT,
+                        message=f"{file} is not {encoding or 'UTF-8'} text: byte 0x{byte:02X}")
+            )  # fmt: skip
+            column[place] = None
+        cells[title] = column
+    plain = [
+        replace(problem, subject_id=None) if _STAND_IN.search(problem.subject_id or "") else problem
+        for problem in table.problems
+    ]
+    return replace(table, cells=cells, problems=(*plain, *said))
+
+
+def stands_in(text: str) -> bool:
+    """Whether a text holds a stand-in for bytes that are no text."""
+    return _STAND_IN.search(text) is not None
+
+
+_STAND_IN = re.compile("[\udc80-\udcff]")
+_NAME_IT = 'save it as UTF-8, or name its encoding; try encoding="cp1252" (Windows) or "latin-1"'
+
+
+def _is_wide(raw: bytes, encoding: str | None) -> bool:
+    return encoding is None and raw.startswith(_WIDE_BOMS)
 
 
 def empty_file(file: str) -> UnreadableFileError:
@@ -106,7 +181,7 @@ def _refuse_binary(raw: bytes, file: str, encoding: str | None) -> None:
     for magic, what in _MAGIC:
         if raw.startswith(magic):
             raise UnreadableFileError("FILE-BINARY", f"{file} is not text but {what}", fix=fix)
-    if encoding is None and raw.startswith(_WIDE_BOMS):
+    if _is_wide(raw, encoding):
         raise UnreadableFileError(
             "FILE-ENCODING",
             f"{file} is not UTF-8 text: it begins like UTF-16",
@@ -158,10 +233,10 @@ def headed(
 def ragged(name: str, row: int, cells: Sequence[object], header: Sequence[str]) -> Problem:
     """A row with more or fewer cells than there are columns, and whose row it seems to be."""
     more = "more" if len(cells) > len(header) else "fewer"
-    place = header.index("subject_id") if "subject_id" in header else len(cells)
+    place = next((header.index(name) for name in _SUBJECT if name in header), len(cells))
     subject = str(cells[place]).strip() if place < len(cells) else ""
     return Problem(
-        table=name, row=row, subject_id=subject or None, rule="ROW-RAGGED", value=f"{len(cells)} cells",
+        table=name, row=row, subject_id=subject or None, rule="ROW-RAGGED",
         message=f"the row has {more} cells than the header ({len(cells)}, not {len(header)})",
         fix="in CSV, a comma inside a cell needs quotation marks around the cell",
     )  # fmt: skip
