@@ -64,7 +64,7 @@ class OpenTable:
     refused: dict[str, npt.NDArray[np.bool_]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.cells = dict(self.found)
+        self.cells = {title: cells.copy() for title, cells in self.found.items()}
         self.refused = {title: np.zeros(len(self.rows), dtype=bool) for title in self.cells}
 
     def missing(self, column: str) -> npt.NDArray[np.bool_]:

@@ -8,7 +8,6 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -35,7 +34,7 @@ class Table:
         Every row of the file, indexed by `row` (1-based, header not counted). A cell that cannot be read is
         missing. Text is `string`, whole numbers `Int64`, numbers `float64`, dates `datetime64`, truth
         `boolean`; missing is NA.
-    labels : mapping of str to str
+    labels : dict of str to str
         Labels of the columns; empty where there are none.
     problems : DataFrame
         Every finding, in the columns of `study.problems`.
@@ -44,7 +43,7 @@ class Table:
     """
 
     frame: pd.DataFrame = field(repr=False)
-    labels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    labels: dict[str, str] = field(default_factory=dict, repr=False)
     problems: pd.DataFrame = field(default_factory=lambda: problem_frame(()), repr=False)
     name: str = ""
     label: str = ""
@@ -108,7 +107,7 @@ def read_table(
         raise DataError(problems)
     return Table(
         frame=pd.DataFrame() if table is None else _frame(table),
-        labels=MappingProxyType({} if table is None else _labels(table, file.labels)),
+        labels={} if table is None else _labels(table, file.labels),
         problems=problem_frame(problems),
         name=file.dataset or path.stem,
         label=file.label,
@@ -148,6 +147,13 @@ def _open(file: files.FileTable, cells: pd.DataFrame) -> OpenTable:
     every = cells.reindex(rows)
     found = {str(title): _present(every[title]) for title in every.columns}
     place = {row: position for position, row in enumerate(rows)}
+    told = [
+        (problem.column, place[problem.row])
+        for problem in file.problems
+        if problem.severity == "error" and problem.row in place and problem.column in found
+    ]
+    for column, position in told:
+        found[column][position] = None
     table = OpenTable(
         name=file.name,
         rows=np.array(rows, dtype=np.int64),
@@ -155,11 +161,8 @@ def _open(file: files.FileTable, cells: pd.DataFrame) -> OpenTable:
         kinds={title: file.kinds.get(title, "text") for title in found},
         usable=np.array([row not in broken for row in rows], dtype=bool),
     )
-    for problem in file.problems:
-        told = problem.severity == "error" and problem.row in place and problem.column in table.cells
-        if told and problem.row is not None and problem.column is not None:
-            table.found[problem.column][place[problem.row]] = None
-            table.refused[problem.column][place[problem.row]] = True
+    for column, position in told:
+        table.refused[column][position] = True
     return table
 
 

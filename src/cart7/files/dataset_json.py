@@ -15,6 +15,7 @@ from typing import Any
 
 from cart7.errors import Problem
 from cart7.files.tables import FileTable, UnreadableFileError, decode, headed, plain_cells, ragged
+from cart7.stats import partial_dates
 
 _REQUIRED = ("datasetJSONCreationDateTime", "datasetJSONVersion", "itemGroupOID", "records", "name", "label",
              "columns")  # fmt: skip
@@ -22,6 +23,8 @@ _REQUIRED_OF_COLUMN = ("itemOID", "name", "label", "dataType")
 _TYPES = ("string", "integer", "decimal", "float", "double", "boolean", "datetime", "date", "time", "URI")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _DATETIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,6})?)?")
+_COMPLETE = {"date": _DATE, "datetime": _DATETIME}
+_TIME = re.compile(r"[0-9]{2,}:[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _LARGEST_INTEGER = 2**63 - 1
 _NUMBERS = ("float", "double")
@@ -31,8 +34,7 @@ def read_dataset_json(path: Path, name: str, encoding: str | None) -> FileTable:
     """Cells of a `.json` file: one object with `columns` and `rows`."""
     content, constants = _parsed(decode(path.read_bytes(), path.name), path.name)
     said = [_no_constant(name, path.name, constant) for constant in constants]
-    if not isinstance(content, dict) or not isinstance(content.get("columns"), list):
-        raise UnreadableFileError("JSON-UNREADABLE", f"{path.name} is no Dataset-JSON: it has no columns")
+    _must_be_dataset(content, path.name)
     rows = content.get("rows", [])
     if not isinstance(rows, list):
         raise UnreadableFileError("JSON-UNREADABLE", f"{path.name} is no Dataset-JSON: its rows are no list")
@@ -44,10 +46,7 @@ def read_ndjson(path: Path, name: str, encoding: str | None) -> FileTable:
     # A line ends with a line feed only: JSON texts may hold the other characters that end a line.
     first, *lines = [line for line in decode(path.read_bytes(), path.name).split("\n") if line.strip()]
     content, constants = _parsed(first, path.name)
-    if not isinstance(content, dict) or not isinstance(content.get("columns"), list):
-        raise UnreadableFileError(
-            "JSON-UNREADABLE", f"{path.name} is no Dataset-JSON: its first line has no columns"
-        )
+    _must_be_dataset(content, path.name)
     said = [_no_constant(name, path.name, constant) for constant in constants]
     rows: list[Any] = []
     for number, line in enumerate(lines, start=1):
@@ -65,6 +64,14 @@ def read_ndjson(path: Path, name: str, encoding: str | None) -> FileTable:
 
 _UNREAD = object()
 """A line of NDJSON that is told already."""
+
+
+def _must_be_dataset(content: Any, file: str) -> None:
+    """Refuse JSON that describes no dataset; what the description lacks is told later."""
+    if not isinstance(content, dict) or not any(attribute in content for attribute in _REQUIRED):
+        raise UnreadableFileError("JSON-UNREADABLE", f"{file} is no Dataset-JSON: it describes no columns")
+    if not isinstance(content.get("columns", []), list):
+        raise UnreadableFileError("JSON-UNREADABLE", f"{file} is no Dataset-JSON: its columns are no list")
 
 
 def _parsed(text: str, file: str, row: int | None = None) -> tuple[Any, tuple[str, ...]]:
@@ -96,7 +103,10 @@ def _table(
     if not re.fullmatch(r"1\.1(\.[0-9]+)?", version):
         message = f"Dataset-JSON version {version} of {file} is not supported"
         raise UnreadableFileError("JSON-VERSION", message, fix="save it as version 1.1")
-    columns = [column if isinstance(column, dict) else {} for column in content["columns"]]
+    columns = [column if isinstance(column, dict) else {} for column in content.get("columns", [])]
+    if "columns" not in content:
+        lacking = (*said, *_metadata(name, content, columns, len(rows)))
+        return FileTable(name=name, cells=None, rows_in=len(rows), problems=lacking)
     problems = [*said, *_metadata(name, content, columns, len(rows))]
     titles = [str(column.get("name", "")).strip() for column in columns]
     numbers, sound = [], []
@@ -111,7 +121,7 @@ def _table(
     for title, column, cells in zip(titles, columns, values, strict=True):
         wrong = _types(name, title, column, cells, numbers)
         problems += wrong
-        kinds[title] = _kind(column, [cell for cell in cells if cell not in (None, "")], sound=not wrong)
+        kinds[title] = _kind(column, _sound(cells, numbers, wrong))
     header, frame = headed(
         name, titles, [plain_cells(cells, empty_is_missing=False) for cells in values], numbers
     )
@@ -182,11 +192,13 @@ def _fits(cell: Any, kind: str, *, numeric: bool) -> bool:
         return _is_number(cell)
     if not isinstance(cell, str):
         return kind not in _TYPES and isinstance(cell, _PLAIN)
+    if cell == "":
+        return True
     if kind == "decimal":
-        return cell == "" or _DECIMAL.fullmatch(cell) is not None
-    if numeric and kind in ("date", "datetime") and cell != "":
-        return _is_complete(cell)
-    return True
+        return _DECIMAL.fullmatch(cell) is not None
+    if kind in ("date", "datetime"):
+        return _is_complete(cell, kind) if numeric else _is_partial(cell)
+    return not (kind == "time" and numeric) or _TIME.fullmatch(cell) is not None
 
 
 def _is_number(cell: Any) -> bool:
@@ -199,9 +211,18 @@ def _is_number(cell: Any) -> bool:
         return False
 
 
-def _is_complete(cell: object) -> bool:
-    """A complete date of the calendar, perhaps with a time."""
-    if not isinstance(cell, str) or not (_DATE.fullmatch(cell) or _DATETIME.fullmatch(cell)):
+def _is_partial(cell: str) -> bool:
+    """A date that lacks nothing, or some of its parts."""
+    try:
+        partial_dates.impute(cell, highest="n", rule="first")
+    except partial_dates.NoDateError:
+        return False
+    return True
+
+
+def _is_complete(cell: object, kind: str) -> bool:
+    """A complete date of the calendar, with its time where the column is one of moments."""
+    if not isinstance(cell, str) or not _COMPLETE[kind].fullmatch(cell):
         return False
     try:
         dt.datetime.fromisoformat(cell)
@@ -210,7 +231,15 @@ def _is_complete(cell: object) -> bool:
     return True
 
 
-def _kind(column: Mapping[str, Any], cells: Sequence[Any], *, sound: bool) -> str:
+def _sound(cells: Sequence[Any], numbers: Sequence[int], wrong: Sequence[Problem]) -> list[Any]:
+    """Cells that hold something of the declared type."""
+    rows = {problem.row for problem in wrong}
+    return [
+        cell for cell, row in zip(cells, numbers, strict=True) if cell not in (None, "") and row not in rows
+    ]
+
+
+def _kind(column: Mapping[str, Any], cells: Sequence[Any]) -> str:
     """What a column holds; dates are a text where one of them is partial and may be."""
     declared = str(column.get("dataType", ""))
     if declared == "integer":
@@ -220,6 +249,6 @@ def _kind(column: Mapping[str, Any], cells: Sequence[Any], *, sound: bool) -> st
     if declared == "boolean":
         return "boolean"
     if declared in ("date", "datetime"):
-        complete = column.get("targetDataType") == "integer" or all(map(_is_complete, cells))
-        return declared if complete else "text"
+        numeric = column.get("targetDataType") == "integer"
+        return declared if numeric or all(_is_complete(cell, declared) for cell in cells) else "text"
     return "text"

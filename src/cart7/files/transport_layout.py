@@ -8,7 +8,7 @@ import struct
 from dataclasses import dataclass
 
 from cart7.errors import Problem
-from cart7.files.tables import UnreadableFileError
+from cart7.files.tables import UnreadableFileError, empty_file
 
 RECORD = 80
 _HEADER = b"HEADER RECORD*******"
@@ -45,6 +45,8 @@ class Layout:
 
 def layout(raw: bytes, file: str) -> Layout:
     """Layout of the bytes of `file`; `UnreadableFileError` where they are no sound transport file."""
+    if not raw:
+        raise empty_file(file)
     if not raw.startswith(_LIBRARIES):
         looks = "; it looks like CSV" if b"," in raw[:200] else ""
         raise UnreadableFileError("FILE-BINARY", f"{file} is no SAS transport file{looks}")

@@ -60,7 +60,7 @@ def check_archive(path: Path) -> None:
             for part in parts:
                 left = _measured(archive, part, left, path.name)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as stop:
-        if isinstance(stop, OSError) and stop.errno is not None:
+        if isinstance(stop, FileNotFoundError | PermissionError):
             raise
         raise UnreadableFileError("FILE-BINARY", f"{path.name} is no sound workbook: {stop}") from None
 
