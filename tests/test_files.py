@@ -95,11 +95,11 @@ def test_a_file_that_is_no_csv_says_what_it_is(tmp_path, content, rule, says):
     assert says in str(only_problem(table))
 
 
-def test_bytes_that_are_not_utf8_name_the_line_and_an_encoding_to_try(tmp_path):
+def test_bytes_that_are_not_utf8_name_the_cell_and_an_encoding_to_try(tmp_path):
     content = "subject_id,site\n1,Leiden\n2,München\n".encode("latin-1")
     problem = only_problem(table_of(tmp_path, content))
     assert problem.rule == "FILE-ENCODING"
-    assert "labs, line 3: labs.csv is not UTF-8 text: byte 0xFC in line 3" in str(problem)
+    assert "labs, line 3, column site: labs.csv is not UTF-8 text: byte 0xFC" in str(problem)
     assert 'encoding="cp1252"' in problem.fix
     told = table_of(tmp_path, content, encoding="latin-1")
     assert told.cells.loc[2, "site"] == "München"
@@ -136,7 +136,7 @@ def test_json_that_no_other_file_could_hold_is_told(tmp_path, cell):
     path.write_text(f'{{"columns": [], "rows": [[{cell}]]}}')
     table = read_file(path, name="labs")
     assert table.cells is None
-    assert [problem.rule for problem in table.problems] == ["JSON-UNREADABLE"]
+    assert table.problems[0].rule == "JSON-UNREADABLE"
 
 
 def test_missing_values_of_every_kind_become_blank_cells():

@@ -10,7 +10,9 @@ from cart7.files import read_file
 IO = Path(__file__).parents[1] / "data" / "io"
 EXPECTED = json.loads((IO / "expected.json").read_text(encoding="utf-8"))
 FILES = sorted(path.name for path in IO.iterdir() if path.suffix in (".csv", ".json", ".ndjson", ".xpt"))
-FILES.remove("expected.json")
+RULED = {"adtte_cnsr.csv", "blq_strings.csv", "many_errors.csv"}  # sound as files; see test_tables.py
+TRUTH = {"expected.json", "partial_dates.csv", "rounding.csv"}
+FILES = [name for name in FILES if name not in RULED | TRUTH]
 
 
 def table_of(name, **more):
@@ -28,8 +30,6 @@ def test_every_expected_diagnostic_is_given_and_no_other(name):
         (d["severity"], d["row"] or 0, d["column"] or "", d["value"]) for d in EXPECTED[name]["diagnostics"]
     )
     print(f"{name}: {len(found)} of {len(expected)} diagnostics")
-    if name == "ragged.csv":
-        expected = [(severity, row, column, None) for severity, row, column, _ in expected]
     assert found == expected
 
 
