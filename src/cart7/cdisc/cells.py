@@ -21,7 +21,6 @@ from cart7.checks.cells import (
     found,
     read_closed_word,
     read_number,
-    readings,
     refused,
     repaired,
     squeezed,
@@ -126,7 +125,8 @@ class OpenTable:
     def read(self, column: str, read: Reader, kind: str) -> None:
         """Read every cell of a column; what cannot be read is missing from now on."""
         before = self.cells[column]
-        known = readings([cell for cell, use in zip(before, self.usable, strict=True) if use], read)
+        cells = {cell for cell, use in zip(before, self.usable, strict=True) if use}
+        known = {cell: BLANK if cell is None else read(cell) for cell in cells}  # each different one once
         after = np.full(len(before), None, dtype=object)
         for position in np.flatnonzero(self.usable).tolist():
             reading = known[before[position]]
