@@ -12,7 +12,6 @@ import pytest
 import cart7
 from cart7 import cdisc
 from cart7.cdisc import adam_values
-from cart7.cdisc.adam_files import write_dataset
 from cart7.cdisc.adam_layout import LAYOUTS
 from cart7.cdisc.adam_mapping import DATA_SETS, USUAL, mapping_rows
 from cart7.cli import main
@@ -455,17 +454,6 @@ def test_a_text_beyond_200_bytes_goes_on_in_a_second_variable(tmp_path):
     content = json.loads((tmp_path / "adsl.json").read_text())
     row = dict(zip([column["name"] for column in content["columns"]], content["rows"][0], strict=True))
     assert row["DISEASE"] + row["DISEASE2"] == "ä" * 150
-
-
-def test_what_a_transport_file_cannot_hold_is_refused_all_at_once(tmp_path):
-    frame = pd.DataFrame({"TOOLONGNAME": ["a"], "TEXT": ["x" * 201], "BIG": [1e80], "TINY": [1e-80]})
-    with pytest.raises(DataError) as refusal:
-        write_dataset(tmp_path / "x.xpt", frame, name="ADXX", label="µ" * 21, labels={})
-    assert [problem.rule for problem in refusal.value.problems] == [
-        "XPT-NAME", "XPT-LABEL", "XPT-TEXT", "XPT-NUMBER", "XPT-NUMBER"
-    ]  # fmt: skip
-    with pytest.raises(ValueError, match=r"path must end in .xpt or .json"):
-        write_dataset(tmp_path / "x.sas", frame[["TEXT"]].assign(TEXT=""), name="ADXX", label="", labels={})
 
 
 def test_an_analysis_without_its_study_is_refused(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cart7 import files
 from cart7.cdisc import adam_values
-from cart7.cdisc.adam_files import write_dataset
+from cart7.cdisc.adam_files import stored
 from cart7.cdisc.adam_people import study_day
 from cart7.cdisc.adam_writing import _in_pieces
 
@@ -45,7 +45,7 @@ def test_a_data_set_is_read_as_it_was_written(suffix, rows):
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"adxx{suffix}"
-        write_dataset(path, frame, name="ADXX", label="Any", labels={"WORD": "Word"})
+        files.write_file(path, stored(frame), dataset="ADXX", label="Any", labels={"WORD": "Word"})
         found = files.read_file(path, name="labs")
     assert not [problem for problem in found.problems if problem.severity == "error"]
     assert found.cells["WORD"].tolist() == list(words)

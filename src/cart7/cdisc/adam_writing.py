@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cart7 import files
 from cart7._version import __version__
 from cart7.cdisc import adam_results, adam_values
-from cart7.cdisc.adam_files import CREATED, LONGEST_TEXT, kind_of, length_of, write_dataset
+from cart7.cdisc.adam_files import LONGEST_TEXT, kind_of, length_of, stored
 from cart7.cdisc.adam_layout import CORE, LAYOUTS, Layout, Variable
 from cart7.cdisc.adam_mapping import ASSAY, PD_PARAMETER
 from cart7.cdisc.adam_people import COMPLETE, People, as_dates, as_numbers, as_texts, as_titers, study_day
@@ -77,11 +78,11 @@ def write_adam(analysis: Any, folder: str | Path) -> dict[str, Path]:
         labels = _labels(layout, frame)
         for suffix in (".xpt", ".json"):
             path = place / f"{layout.name.lower()}{suffix}"
-            write_dataset(path, frame, name=layout.name, label=layout.label, labels=labels)
+            files.write_file(path, stored(frame), dataset=layout.name, label=layout.label, labels=labels)
             written[path.name] = path
         described.append(_described(layout, frame, labels))
-    content = {"notice": NOTICE, "cart7": __version__, "created": CREATED, "study": analysis.study_id,
-               "data_sets": described}  # fmt: skip
+    content = {"notice": NOTICE, "cart7": __version__, "created": files.UNSTATED.isoformat(),
+               "study": analysis.study_id, "data_sets": described}  # fmt: skip
     path = place / "define.json"
     path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8", newline="\n")
     written[path.name] = path

@@ -17,10 +17,10 @@ from cart7.files.sas_dataset import read_sas_dataset
 from cart7.files.tables import FileTable, UnreadableFileError, check_encoding, plain_cells
 from cart7.files.transport import read_transport
 from cart7.files.workbook import read_workbook
-from cart7.files.writing import WRITABLE, write_file
+from cart7.files.writing import UNSTATED, WRITABLE, write_file
 
 __all__ = [
-    "READABLE", "SUFFIXES", "WRITABLE", "FileTable", "check_encoding", "csv_table", "plain_cells",
+    "READABLE", "SUFFIXES", "UNSTATED", "WRITABLE", "FileTable", "check_encoding", "csv_table", "plain_cells",
     "read_file", "write_file",
 ]  # fmt: skip
 
