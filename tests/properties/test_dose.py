@@ -156,24 +156,51 @@ def test_the_score_agrees_with_quadrature_of_the_densities(events, logs, order):
     assert np.allclose(result.summary["expected_score"], slow, rtol=0, atol=1e-7)
 
 
-@FEW
-@given(st.integers(0, 3), st.integers(0, 3), st.integers(0, 2))
-def test_one_dlt_more_never_raises_the_score_of_a_level(dlt, other, response):
-    def result(events):
-        table = pd.DataFrame([("dlt", 1, 4, events), ("dlt", 2, 4, other), ("orr", 1, 3, response), ("orr", 2, 3, 2)],
-                             columns=["criterion", "dose_level", "n", "n_event"])  # fmt: skip
-        rules = ScoreRules(
-            criteria=(
-                Criterion(name="dlt", kind="binary", weight=1, desirability=Desirability(kind="min", low=0.1, high=0.4)),
-                Criterion(name="orr", kind="binary", weight=2, desirability=Desirability(kind="max", low=0.2, high=0.8)),
-            ),
-            n_draws=40_000,
-        )  # fmt: skip
-        return dose.score(table, rules=rules, rng=3).summary["expected_score"]
+def of_two_levels(dlt, response):
+    """Score of two levels with 4 subjects each; `dlt`, `response`: how many had one, by level."""
+    rows = [
+        (name, level, 4, events[level - 1])
+        for name, events in (("dlt", dlt), ("orr", response))
+        for level in (1, 2)
+    ]
+    table = pd.DataFrame(rows, columns=["criterion", "dose_level", "n", "n_event"])
+    rules = ScoreRules(
+        criteria=(
+            Criterion(name="dlt", kind="binary", weight=1, desirability=Desirability(kind="min", low=0.1, high=0.4)),
+            Criterion(name="orr", kind="binary", weight=2, desirability=Desirability(kind="max", low=0.2, high=0.8)),
+        ),
+        n_draws=40_000,
+    )  # fmt: skip
+    return dose.score(table, rules=rules, rng=3)
 
-    before, after = result(dlt), result(dlt + 1)
+
+EVENTS = st.tuples(st.integers(0, 3), st.integers(0, 3))
+
+
+@FEW
+@given(EVENTS, EVENTS)
+def test_one_dlt_more_never_raises_the_score_of_a_level(dlt, response):
+    before = of_two_levels(dlt, response).summary["expected_score"]
+    after = of_two_levels((dlt[0] + 1, dlt[1]), response).summary["expected_score"]
     assert after[0] <= before[0]
     assert after[1] == before[1]
+
+
+@FEW
+@given(EVENTS, EVENTS)
+def test_one_response_more_never_lowers_the_score_of_a_level(dlt, response):
+    before = of_two_levels(dlt, response).summary["expected_score"]
+    after = of_two_levels(dlt, (response[0] + 1, response[1])).summary["expected_score"]
+    assert after[0] >= before[0]
+    assert after[1] == before[1]
+
+
+@FEW
+@given(EVENTS, EVENTS)
+def test_no_level_outside_the_gates_is_ever_recommended(dlt, response):
+    found = of_two_levels(dlt, response)
+    admissible = set(found.summary.loc[found.summary["admissible"].astype(bool), "dose_level"])
+    assert {found.recommended_level, found.best_level} <= admissible | {None}
 
 
 @MODEST

@@ -87,12 +87,18 @@ def _draw(ax: Any, place: int, row: Mapping[Any, Any]) -> float:
         if start < total:  # A date in between is missing: the rest is one grey line.
             ax.plot([start, total], [place, place], color=QUIET, linewidth=1.0)
         ax.plot(total, place, marker="o", markersize=5, color=INK, linestyle="")
-        ax.text(total, place, f"   {total:.0f}", va="center", fontsize=8)
+        _beside(ax, total, place, f"{total:.0f}", INK)
         return float(total)
     said = str(row["reason"]).lower().replace("not stated", "not infused, reason not stated")
     said = said if row["infused"] != 1 else "infused, dates missing"
-    ax.text(start, place, f"  {said}", va="center", fontsize=8, color=QUIET)
+    _beside(ax, start, place, said, QUIET)
     return start
+
+
+def _beside(ax: Any, day: float, place: float, words: str, colour: str) -> None:
+    """Words to the right of a day, clear of its mark; blanks before them would be lost in a vector figure."""
+    ax.annotate(words, (day, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=8,
+                color=colour)  # fmt: skip
 
 
 def _legend(ax: Any) -> None:
