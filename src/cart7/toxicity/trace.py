@@ -40,11 +40,21 @@ class Trace:
         """Records of the subjects that a cell counts; see `SafetyResult.rows`."""
         wanted = _matching(self.keys, key)
         member = self.groups.members[_place_of(group, self.groups.labels)]
-        row, picked = self.assign()
+        row, picked = self.assigned
         inside = wanted[row] & member[self.found.who[picked]]
         row, picked = row[inside], picked[inside]
         counted = picked[self._at(grade_group, row, picked)]
-        return source_rows(self.found).iloc[np.unique(counted)].reset_index(drop=True)
+        return self.sources.iloc[np.unique(counted)].reset_index(drop=True)
+
+    @cached_property
+    def assigned(self) -> Assignment:
+        """Table row and position of every record, once somebody asks for a cell."""
+        return self.assign()
+
+    @cached_property
+    def sources(self) -> pd.DataFrame:
+        """The records that count, in the columns `ROW_COLUMNS`."""
+        return source_rows(self.found)
 
     def _at(self, grade_group: str, row: Ints, picked: Ints) -> Flags:
         """Records that put their subject into a group of worst grades, within their row of the table."""
