@@ -17,7 +17,10 @@ def table_of(tmp_path, content, name="adxx.csv", rules=None, **options):
 
 def found(table):
     rows = table.problems.itertuples()
-    return [(p.severity, None if pd.isna(p.row) else int(p.row), p.column, p.rule) for p in rows]
+    return [
+        (p.severity, None if pd.isna(p.row) else int(p.row), None if pd.isna(p.column) else p.column, p.rule)
+        for p in rows
+    ]
 
 
 def plain(column):

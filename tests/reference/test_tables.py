@@ -44,7 +44,12 @@ def plain(column):
 def diagnostics(problems):
     severity = {"error": "error", "warning": "warning", "repair": "warning"}
     return sorted(
-        (severity[p.severity], 0 if pd.isna(p.row) else int(p.row), p.column or "", str(p.value))
+        (
+            severity[p.severity],
+            0 if pd.isna(p.row) else int(p.row),
+            "" if pd.isna(p.column) else p.column,
+            str(None if pd.isna(p.value) else p.value),
+        )
         for p in problems.itertuples()
     )
 
