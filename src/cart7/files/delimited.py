@@ -38,11 +38,12 @@ def read_csv(path: Path, name: str, encoding: str | None, sep: str = ",") -> Fil
     """Cells of a CSV file; UTF-8 when no encoding is named."""
     raw = path.read_bytes()
     text, whole = decode_cells(raw, path.name, encoding)
-    table = csv_table(text, name=name, file=path.name, sep=sep)
     if whole:
-        return table
-    if table.cells is None or any(map(stands_in, map(str, table.cells.columns))):
-        decode(raw, path.name, encoding)
+        return csv_table(text, name=name, file=path.name, sep=sep)
+    header: list[str] = next((row for row in _split(text, path.name, sep) if any(map(str.strip, row))), [])
+    if any(map(stands_in, header)):
+        decode(raw, path.name, encoding)  # names that cannot be read end the reading
+    table = csv_table(text, name=name, file=path.name, sep=sep)
     return without_stand_ins(table, path.name, encoding)
 
 
