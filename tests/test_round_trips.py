@@ -1,4 +1,4 @@
-"""Tables that go through another format and back keep every value to the bit, and say the same by hash."""
+"""A study, its hard numbers and its labels go through another format and back without a change."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cart7 import cdisc, files, manifest
+from cart7 import cdisc, files
 from cart7.examples import STUDY_FOLDER
 from cart7.records import TABLES
 from cart7.study import read_study
@@ -34,22 +34,6 @@ def assert_equal_to_the_bit(one, other):
         else:
             blank = [side.fillna("").astype(str).tolist() for side in (left, right)]
             assert blank[0] == blank[1], name
-
-
-@pytest.mark.parametrize("suffix", [".xpt", ".json", ".ndjson"])
-@pytest.mark.parametrize("table", sorted(TABLES))
-def test_a_table_of_the_study_comes_back_from_another_format(table, suffix, tmp_path):
-    before = as_read(STUDY_FOLDER / f"{table}.csv", table)
-    cdisc.write_table(before, tmp_path / f"{table}{suffix}", xpt_version=8)
-    between = cdisc.read_table(tmp_path / f"{table}{suffix}")
-    cdisc.write_table(between, tmp_path / f"{table}.csv")
-    after = as_read(tmp_path / f"{table}.csv", table)
-    assert_equal_to_the_bit(before.frame, after.frame)
-    hashes = {
-        manifest.content_hash(files.read_file(path, name=table).cells, table)
-        for path in (STUDY_FOLDER / f"{table}.csv", tmp_path / f"{table}{suffix}", tmp_path / f"{table}.csv")
-    }
-    assert len(hashes) == 1
 
 
 @pytest.mark.parametrize("suffix", [".xpt", ".json"])

@@ -62,20 +62,27 @@ class _Kept:
 
     def __init__(self, frame: pd.DataFrame) -> None:
         self.frame = frame.copy()
-        self.kinds = _kinds(frame)
+        kinds = _kinds(frame)
+        # A word equals only a word; but True equals 1, and reads otherwise: then types are compared too.
+        self.kinds = kinds if any(kind not in _WORDS for column in kinds for kind in column) else None
 
     def equals(self, now: pd.DataFrame) -> bool:
         """Same labels and types and cells; a missing cell equals a missing one."""
-        same_name: bool = self.frame.index.name == now.index.name
-        return same_name and bool(self.frame.equals(now)) and self.kinds == _kinds(now)
+        same: bool = self.frame.index.name == now.index.name and self.frame.equals(now)
+        return same and (self.kinds is None or self.kinds == _kinds(now))
+
+
+_WORDS = (str, type(None))
 
 
 def _kinds(frame: pd.DataFrame) -> list[list[type]]:
-    """Types of the cells of mixed columns: True equals 1, and reads otherwise."""
-    mixed = [
-        place for place, dtype in enumerate(frame.dtypes) if isinstance(dtype, np.dtype) and dtype.kind == "O"
-    ]
+    """Types of the cells of mixed columns."""
+    mixed = [place for place, dtype in enumerate(frame.dtypes) if _is_mixed(dtype)]
     return [list(map(type, frame.iloc[:, place].tolist())) for place in mixed]
+
+
+def _is_mixed(dtype: object) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "O"
 
 
 def _copied(item: Any) -> Any:
