@@ -3,11 +3,13 @@
 import csv
 import functools
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from cart7 import cdisc, derive
 from cart7.files import read_file
 from cart7.records import TABLES
 from cart7.results import round_half_up
@@ -126,19 +128,49 @@ def repaired_values(bench: Bench, tally: Tally) -> None:
             tally.words(f"{table} {name}", pair[name].tolist(), pair[f"{name}_clean"].tolist())
 
 
+RULED: Mapping[str, cdisc.TableRules] = {
+    "many_errors.csv": cdisc.TableRules(
+        required=("USUBJID", "DAY", "ADT"), key=("USUBJID", "DAY", "MATRIX"),
+        allowed={"MATRIX": ("BLOOD", "MARROW", "CSF")}, numbers=("DAY", "AVAL"), dates=("ADT",),
+        not_negative=("AVAL",),
+    ),
+    "adtte_cnsr.csv": cdisc.ADTTE,
+    "blq_strings.csv": cdisc.ADPC,
+}  # fmt: skip
+"""Rules under which a file that is sound as a file has its findings."""
+
+
 def diagnostics_of(suffixes: tuple[str, ...], bench: Bench, tally: Tally) -> None:
     """Awkward files give the diagnostics written down for them, and no other."""
     expected = bench.json("io/expected.json")
-    names = [name for name in sorted(expected) if name.endswith(suffixes)]
-    # A header without rows is a finding of the study, which knows whether the table may be empty.
-    for name in (name for name in names if name != "header_only.csv" and bench.path(f"io/{name}").is_file()):
-        problems = read_file(bench.path(f"io/{name}"), name=Path(name).stem).problems
-        found = sorted(f"{p.severity} row {p.row or 0} column {p.column or ''}" for p in problems)
+    for name in (name for name in sorted(expected) if name.endswith(suffixes)):
+        problems = cdisc.read_table(
+            bench.path(f"io/{name}"), rules=RULED.get(name), on_problem="report"
+        ).problems
+        severity = problems["severity"].replace("repair", "warning")
+        place = zip(severity, problems["row"].fillna(0), problems["column"].fillna(""), strict=True)
+        found = sorted(f"{word} row {int(row)} column {column}" for word, row, column in place)
         wanted = sorted(
             f"{d['severity']} row {d['row'] or 0} column {d['column'] or ''}"
             for d in expected[name]["diagnostics"]
         )
         tally.words("diagnostics", ["; ".join(found)], ["; ".join(wanted)], at=[name])
+
+
+@check("data.partial_dates")
+def partial_dates(bench: Bench, tally: Tally) -> None:
+    """Dates imputed from partial ones, with the flag of what was imputed."""
+    rows = bench.table("io/partial_dates.csv", dtype=str).fillna("")
+    ours = [
+        derive.impute_date(
+            row.dtc, highest=row.highest_imputation, rule=row.date_imputation, min_date=row.min_date,
+            max_date=row.max_date, preserve=row.preserve == "TRUE",
+        )
+        for row in rows.itertuples()
+    ]  # fmt: skip
+    dates = ["" if date is None else date.isoformat() for date, _ in ours]
+    tally.words("dates", dates, rows["dt"].tolist(), at=rows["dtc"].tolist())
+    tally.words("flags", [flag for _, flag in ours], rows["dtf"].tolist(), at=rows["dtc"].tolist())
 
 
 check("data.text_files")(functools.partial(diagnostics_of, (".csv", ".json", ".ndjson")))
@@ -186,7 +218,7 @@ def dataset_json(bench: Bench, tally: Tally) -> None:
 @check("data.rounding")
 def rounding(bench: Bench, tally: Tally) -> None:
     """Half away from zero, of the number as it is written."""
-    rows = bench.table("rounding/rounding.csv", float_precision="round_trip")
+    rows = bench.table("io/rounding.csv", float_precision="round_trip")
     ours = [round_half_up(row.x, row.digits) for row in rows.itertuples()]
     # The nudge of cards rounds up what is written within 1.5e-8 below a half.
     nudged = rows["x"].eq(0.49999999)
