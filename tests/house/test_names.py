@@ -19,7 +19,9 @@ NAMES = {
     "ResponseAssessment AdverseEvent AesiDay ConcomitantMedication DltAssessment AdaSample StudyEvent LabResult "
     "json_schema",
     "cart7.results": "compare check round_half_up format_count",
-    "cart7.derive": "Window",
+    "cart7.derive": "Window impute_date",
+    "cart7.cdisc": "read_table write_table read_adam write_adam Table TableRules ADTTE ADPC",
+    "cart7.validation": "validate",
     "cart7.stats.proportions": "interval posterior",
     "cart7.stats.rates": "interval",
     "cart7.pk": "nca exposure persistence NcaRules BlqRules LambdaZRules NcaResult ExposureResult PPTESTCD",
