@@ -24,7 +24,7 @@ WRITABLE = (".csv", ".json", ".ndjson", ".xpt")
 UNSTATED = dt.datetime(1970, 1, 1)
 """The moment of creation that a file tells when none is stated."""
 
-SPREADSHEET_COMMANDS = ("=", "+", "-", "@", "\t", "\r")
+SPREADSHEET_COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n")
 _TYPES = {"text": "string", "integer": "integer", "number": "double", "boolean": "boolean", "date": "date",
           "datetime": "datetime"}  # fmt: skip
 _DISPLAY = {"date": "DATE9.", "datetime": "DATETIME20."}
@@ -103,7 +103,7 @@ def _csv(columns: Sequence[WrittenColumn], *, safe: bool) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     titles = [column.name for column in columns]
-    writer.writerow([_harmless(title) for title in titles] if safe else titles)
+    writer.writerow([harmless(title) for title in titles] if safe else titles)
     cells = [_texts(column, safe=safe) for column in columns]
     writer.writerows(zip(*cells, strict=True))
     return out.getvalue().encode("utf-8")
@@ -111,7 +111,7 @@ def _csv(columns: Sequence[WrittenColumn], *, safe: bool) -> bytes:
 
 def _texts(column: WrittenColumn, *, safe: bool) -> list[str]:
     if column.kind == "text":
-        return ["" if cell is None else _harmless(str(cell)) if safe else str(cell) for cell in column.cells]
+        return ["" if cell is None else harmless(str(cell)) if safe else str(cell) for cell in column.cells]
     return ["" if cell is None else _text(cell) for cell in column.cells]
 
 
@@ -121,7 +121,7 @@ def _text(cell: object) -> str:
     return cell.isoformat() if isinstance(cell, dt.date) else repr(cell)
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """A text that a spreadsheet would run gets a leading apostrophe."""
     if not text.startswith(SPREADSHEET_COMMANDS):
         return text

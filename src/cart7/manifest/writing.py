@@ -20,6 +20,7 @@ from cart7 import results
 from cart7._version import versions
 from cart7.analysis import Analysis, analyse
 from cart7.examples import STUDY_FOLDER
+from cart7.files.writing import harmless
 from cart7.manifest.contents import cells_of, content_hash, plan_hash, sha256_of
 from cart7.plan import EXAMPLE, Plan
 from cart7.study import Study, read_study
@@ -30,7 +31,6 @@ SCHEMA = "cart7-manifest/1"
 RESULTS_SCHEMA = "cart7-results/1"
 EXPORTS = ("ard", "ars")
 """Exchange files that can be written beside the results."""
-SPREADSHEET_COMMANDS = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 _JSON = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 
@@ -55,7 +55,7 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
     """
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(map(_harmless, map(str, frame.columns)))
+    writer.writerow(map(harmless, map(str, frame.columns)))
     columns = [_cell_texts(frame[name].tolist()) for name in frame.columns]
     writer.writerows(zip(*columns, strict=True))
     return out.getvalue().encode("utf-8")
@@ -63,25 +63,14 @@ def csv_bytes(frame: pd.DataFrame) -> bytes:
 
 def _cell_texts(cells: list[Any]) -> list[str]:
     """Texts of a column; each different word is looked at once, since most of them repeat."""
-    harmless = {word: _harmless(word) for word in {cell for cell in cells if isinstance(cell, str)}}
-    return [harmless[cell] if isinstance(cell, str) else _number_text(cell) for cell in cells]
+    safe = {word: harmless(word) for word in {cell for cell in cells if isinstance(cell, str)}}
+    return [safe[cell] if isinstance(cell, str) else _number_text(cell) for cell in cells]
 
 
 def _number_text(cell: Any) -> str:
     if cell is None or cell is pd.NA or cell != cell:
         return ""
     return repr(float(cell)) if isinstance(cell, float) else str(cell)
-
-
-def _harmless(text: str) -> str:
-    """A text that a spreadsheet would run gets a leading apostrophe."""
-    if not text.startswith(SPREADSHEET_COMMANDS):
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return "'" + text
-    return text
 
 
 def results_json(long: pd.DataFrame) -> bytes:

@@ -125,7 +125,7 @@ def dose_limiting_toxicity(
     if dlt is not None:
         judged, excluded, sources = _adjudicated(dlt, course)
     elif adverse_events is not None:
-        judged, excluded, sources = _judged(adverse_events, course, events, rules)
+        judged, excluded, sources = _judged(adverse_events, course, rules)
     else:
         raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
     replace = (judged["evaluable"] == 0).astype(float).where(judged["evaluable"].notna())
@@ -209,7 +209,7 @@ _READ = ("pt", "verbatim", "aesi", "related_cart", "related_disease")
 
 
 def _judged(
-    adverse_events: Table, course: emergence.Course, events: Table | None, rules: DltRules
+    adverse_events: Table, course: emergence.Course, rules: DltRules
 ) -> tuple[pd.DataFrame, pd.DataFrame, Callable[[], pd.DataFrame]]:
     """Flags and reasons derived from adverse events and follow-up, and what lays out the records of a DLT."""
     timed, _ = emergence.timed(adverse_events, course, words=_READ)
