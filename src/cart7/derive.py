@@ -122,9 +122,13 @@ def population(subjects: pd.DataFrame) -> str:
     >>> population(pd.DataFrame({"subject_id": ["1", "2"], "infused": ["Y", "N"]}))
     'ENROLLED'
     """
-    if "infused" not in subjects.columns or not subjects["infused"].notna().any():
+    if "infused" not in subjects.columns:
         return ""
-    return "INFUSED" if bool((subjects["infused"] == "Y").all()) else "ENROLLED"
+    said = subjects["infused"].to_numpy(dtype=object)
+    known = said[~pd.isna(said)]
+    if not known.size:
+        return ""
+    return "INFUSED" if known.size == said.size and bool((known == "Y").all()) else "ENROLLED"
 
 
 def group_label(value: object) -> str:

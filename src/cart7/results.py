@@ -56,7 +56,7 @@ def excluded_frame(rows: Iterable[tuple[str, object, object, str]] = ()) -> pd.D
 def excluded_rows(frame: pd.DataFrame, table: str, reason: str | pd.Series) -> pd.DataFrame:
     """The rows of `frame` (with `row` and `subject_id`) as excluded for one reason, or one reason each."""
     if not len(frame):
-        return _NOTHING.copy()
+        return _NOTHING.copy(deep=False)  # no cell to share
     reasons = [reason] * len(frame) if isinstance(reason, str) else reason.reindex(frame.index).tolist()
     rows = pd.array(frame["row"].tolist(), dtype="Int64")
     cells = ([table] * len(frame), rows, frame["subject_id"].tolist(), reasons)
@@ -70,7 +70,7 @@ def concat(frames: Sequence[pd.DataFrame], columns: Sequence[str]) -> pd.DataFra
     """Frames below each other, empty ones left out; an empty frame of `columns` when nothing is there."""
     filled = [frame for frame in frames if len(frame)]
     if not filled:
-        return frames[0].copy() if frames else pd.DataFrame(columns=list(columns))
+        return frames[0].copy(deep=False) if frames else pd.DataFrame(columns=list(columns))
     return pd.concat(filled, ignore_index=True)
 
 

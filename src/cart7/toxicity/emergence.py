@@ -85,6 +85,8 @@ class Reading:
     applies to it, empty for a record that counts.
     """
 
+    REMEMBERED: ClassVar[bool] = True
+
     table: pd.DataFrame
     given: tuple[str, ...]
     course: Course
@@ -106,6 +108,14 @@ class Reading:
         stated = moment.stated & ~np.isnat(infusion)
         date: Dates = np.where(stated, _later(infusion, moment.day), moment.date).astype("datetime64[ns]")
         return date
+
+    @cached_property
+    def excluded(self) -> pd.DataFrame:
+        """The records that do not count, with the reason."""
+        place = np.flatnonzero(~self.counts)
+        others = pd.DataFrame({name: self.table[name].array[place] for name in ("row", "subject_id")})
+        why = pd.Series(np.array(self.reasons, dtype=object)[self.verdict[place]], dtype=object)
+        return results.excluded_rows(others, "adverse_events", why)
 
     @cached_property
     def frame(self) -> pd.DataFrame:
@@ -134,10 +144,20 @@ class Records:
     words: tuple[str, ...]  # the columns asked for
     who: Ints
     course: Course
-    excluded: pd.DataFrame
+    left_out: pd.DataFrame
     collected: tuple[str, ...]
     reading: Reading  # all records, those that do not count too
     place: Ints  # where those that count stand among them
+
+    @property
+    def REMEMBERED(self) -> bool:  # noqa: N802
+        """Whether what is made of few records is kept for the next table."""
+        return len(self.reading.who) <= FEW
+
+    @property
+    def excluded(self) -> pd.DataFrame:
+        """The records that do not count, for one result to own."""
+        return self.left_out.copy(deep=len(self.left_out) > 0)
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -419,13 +439,16 @@ def emergent(
     """The treatment-emergent records of the subjects with the columns `words`, and the others as excluded."""
     who_is_who = course(subjects, events, reference=reference)
     if isinstance(adverse_events, pd.DataFrame) and len(adverse_events) <= FEW:
-        found, excluded = _judged(adverse_events, who_is_who, window_days, WORDS)
-        found = replace(
-            found, given=tuple(name for name in found.given if name in {"subject_id", *READ, *words})
-        )
-    else:
-        found, excluded = _judged(adverse_events, who_is_who, window_days, words)
-    return _kept(found, found.counts, excluded, words)
+        return _narrowed(_judged(adverse_events, who_is_who, window_days, WORDS), words)
+    found = _judged(adverse_events, who_is_who, window_days, words)
+    return _kept(found, found.counts, found.excluded, words)
+
+
+@remembered
+def _narrowed(found: Reading, words: tuple[str, ...]) -> Records:
+    """The records that count of a reading of every column, as if only the columns `words` had been read."""
+    given = tuple(name for name in found.given if name in {"subject_id", *READ, *words})
+    return _kept(replace(found, given=given), found.counts, found.excluded, words)
 
 
 FEW = 2_000  # records of so small a table are read with every column, once for all tables made from them
@@ -435,16 +458,12 @@ WORDS = ("soc", "pt", "serious", "related_cart", "related_ld", "aesi", "outcome"
 @remembered
 def _judged(
     adverse_events: Table, course: Course, window_days: float | None, words: tuple[str, ...]
-) -> tuple[Reading, pd.DataFrame]:
-    """Every record with its days and whether it counts, and the records that do not."""
+) -> Reading:
+    """Every record with its days and whether it counts."""
     only = READ + words if isinstance(adverse_events, pd.DataFrame) else None
     fill = (*NUMBERS, *words)
     table = records.to_frame(adverse_events, "adverse_events", fill=fill, only=only, categories=CODED)
-    found = _read(table, _given(adverse_events, table), course, window_days)
-    place = np.flatnonzero(~found.counts)
-    others = pd.DataFrame({name: table[name].array[place] for name in ("row", "subject_id")})
-    why = pd.Series(np.array(found.reasons, dtype=object)[found.verdict[place]], dtype=object)
-    return found, results.excluded_rows(others, "adverse_events", why)
+    return _read(table, _given(adverse_events, table), course, window_days)
 
 
 def all_records(adverse_events: Table, *, words: tuple[str, ...]) -> Records:
@@ -461,6 +480,6 @@ def _kept(found: Reading, counts: Flags, excluded: pd.DataFrame, words: tuple[st
     """The records that count, with the columns `words`."""
     place = np.flatnonzero(counts)
     return Records(
-        words=words, who=found.who[place], course=found.course, excluded=excluded.copy(),
+        words=words, who=found.who[place], course=found.course, left_out=excluded,
         collected=_collected(found.table, found.given), reading=found, place=place,
     )  # fmt: skip

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cart7.toxicity import emergence
 from cart7.toxicity.episodes import end_or_risk_end
+from cart7.toxicity.remembered import remembered
 from cart7.toxicity.rules import SafetyRules
 from cart7.toxicity.tallies import RATE, among, in_category, related
 
@@ -20,8 +21,9 @@ OF_LINES = ("soc", "pt", "serious", "related_cart", "related_ld", "aesi", "outco
 """Columns of the records that the lines are made from."""
 
 
+@remembered
 def overview_lines(found: emergence.Records, rules: SafetyRules) -> dict[str, Flags]:
-    """The records of each line of the overview, in the order of the table."""
+    """The records of each line of the overview, in the order of the table; nobody changes them."""
     table = found.table
     grade = table["grade"].to_numpy()
     severe = grade >= 3

@@ -16,6 +16,7 @@ import pandas as pd
 from cart7 import derive, results
 from cart7.results import EndpointResult
 from cart7.stats import proportions, rates
+from cart7.toxicity.remembered import remembered
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Columns: TypeAlias = dict[str, npt.NDArray[Any]]
@@ -149,8 +150,9 @@ class Groups:
         return {**each, "group": group, "n": n, **{name: cells.ravel() for name, cells in columns.items()}}
 
 
+@remembered
 def groups_of(subjects: pd.DataFrame, by: str | None) -> Groups:
-    """Groups of `subjects` by the column `by`, and ALL."""
+    """Groups of `subjects` by the column `by`, and ALL; nobody changes them."""
     found = derive.groups(subjects, by)
     return Groups(labels=[label for label, _ in found], members=np.array([member for _, member in found]))
 
