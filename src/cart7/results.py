@@ -53,13 +53,18 @@ def excluded_frame(rows: Iterable[tuple[str, object, object, str]] = ()) -> pd.D
     return frame
 
 
-def excluded_rows(frame: pd.DataFrame, table: str, reason: str | pd.Series) -> pd.DataFrame:
+def excluded_rows(
+    frame: pd.DataFrame | Mapping[str, Any], table: str, reason: str | pd.Series
+) -> pd.DataFrame:
     """The rows of `frame` (with `row` and `subject_id`) as excluded for one reason, or one reason each."""
-    if not len(frame):
+    n = len(frame["row"])
+    if not n:
         return _NOTHING.copy(deep=False)  # no cell to share
-    reasons = [reason] * len(frame) if isinstance(reason, str) else reason.reindex(frame.index).tolist()
+    if isinstance(reason, pd.Series) and isinstance(frame, pd.DataFrame):
+        reason = reason.reindex(frame.index)
+    reasons = [reason] * n if isinstance(reason, str) else reason.tolist()
     rows = pd.array(frame["row"].tolist(), dtype="Int64")
-    cells = ([table] * len(frame), rows, frame["subject_id"].tolist(), reasons)
+    cells = ([table] * n, rows, frame["subject_id"].tolist(), reasons)
     return pd.DataFrame(dict(zip(EXCLUDED_COLUMNS, cells, strict=True)))
 
 

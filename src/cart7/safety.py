@@ -221,8 +221,9 @@ def overview(
     row, picked = trace.stacked(list(lines.values()))
     cells = found.cells(row, picked)
     counts = counting.count(cells, groups.members, len(lines))
+    keys = {"row": np.array(list(lines), dtype=object)}
     columns = groups.unfold(
-        pd.DataFrame({"row": list(lines)}, dtype=object),
+        keys,
         n_subjects=counts.n_subjects.astype(float), n_events=counts.n_records.astype(float),
     )  # fmt: skip
     add_proportion(columns, "n_subjects", "n", rules, RATE)
@@ -232,8 +233,7 @@ def overview(
     return OverviewResult(
         subjects=_subject_counts(found), summary=summary, excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
-        trace=trace.Trace(found=found, groups=groups, keys=pd.DataFrame({"row": list(lines)}),
-                          assign=lambda: (row, picked)),
+        trace=trace.Trace(found=found, groups=groups, keys=keys, assign=lambda: (row, picked)),
     )  # fmt: skip
 
 
@@ -476,7 +476,7 @@ def special_interest(
         excluded=results.concat([found.excluded, undated], results.EXCLUDED_COLUMNS),
         population=derive.population(found.course.subjects),
         trace=trace.Trace(
-            found=found, groups=groups, keys=pd.DataFrame({"category": CATEGORIES}),
+            found=found, groups=groups, keys={"category": np.array(CATEGORIES, dtype=object)},
             assign=lambda: trace.stacked([in_category(found.table, name) for name in CATEGORIES]),
         ),
     )  # fmt: skip
@@ -507,14 +507,10 @@ def _subject_counts(found: emergence.Records) -> pd.DataFrame:
     """Treatment-emergent records and worst grade of everybody."""
     subjects = found.course.subjects
     cells = found.cells(np.zeros(len(found.who), dtype=np.int64), np.arange(len(found.who)))
-    frame = pd.DataFrame(
-        {"subject_id": subjects["subject_id"], "n_events": 0, "max_grade": np.nan, "note": ""}
+    n_events, worst = np.zeros(len(subjects), dtype=np.int64), np.full(len(subjects), np.nan)
+    n_events[cells.subject] = cells.n_records
+    worst[cells.subject] = np.where(cells.worst > 0, cells.worst, np.nan)
+    note = np.select([n_events == 0, np.isnan(worst)], ["no treatment-emergent event", "grade missing"], "")
+    return pd.DataFrame(
+        {"subject_id": subjects["subject_id"], "n_events": n_events, "max_grade": worst, "note": note}
     )
-    frame.loc[cells.subject, "n_events"] = cells.n_records
-    frame.loc[cells.subject, "max_grade"] = np.where(cells.worst > 0, cells.worst, np.nan)
-    frame["note"] = np.select(
-        [frame["n_events"] == 0, frame["max_grade"].isna()],
-        ["no treatment-emergent event", "grade missing"],
-        "",
-    )
-    return frame

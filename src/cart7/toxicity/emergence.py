@@ -113,8 +113,12 @@ class Reading:
     def excluded(self) -> pd.DataFrame:
         """The records that do not count, with the reason."""
         place = np.flatnonzero(~self.counts)
-        others = pd.DataFrame({name: self.table[name].array[place] for name in ("row", "subject_id")})
         why = pd.Series(np.array(self.reasons, dtype=object)[self.verdict[place]], dtype=object)
+        return self.set_aside(place, why)
+
+    def set_aside(self, place: Ints, why: str | pd.Series) -> pd.DataFrame:
+        """Some of the records as excluded, for one reason or one each."""
+        others = {name: self.table[name].array[place] for name in ("row", "subject_id")}
         return results.excluded_rows(others, "adverse_events", why)
 
     @cached_property
@@ -158,6 +162,10 @@ class Records:
     def excluded(self) -> pd.DataFrame:
         """The records that do not count, for one result to own."""
         return self.left_out.copy(deep=len(self.left_out) > 0)
+
+    def set_aside(self, picked: Flags, why: str) -> pd.DataFrame:
+        """Some of the records that count as excluded for one reason."""
+        return self.reading.set_aside(self.place[picked], why)
 
     @cached_property
     def table(self) -> pd.DataFrame:

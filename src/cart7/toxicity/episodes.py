@@ -38,7 +38,7 @@ def merged_episodes(
     """Episodes of each series of records (-1 for none), and the records without a start."""
     start, until = found.table["start_day"].to_numpy(), end_or_risk_end(found)
     grade, open_end = found.table["grade"].to_numpy(), found.table["end_day"].isna().to_numpy()
-    undated = found.table[(series >= 0) & np.isnan(start)]
+    undated = (series >= 0) & np.isnan(start)
     picked = np.flatnonzero((series >= 0) & ~np.isnan(start))
     order, begins = counting.episodes(series[picked], start[picked], until[picked], gap=gap_days)
     rows = picked[order]
@@ -61,7 +61,7 @@ def merged_episodes(
          "ongoing": ongoing, "max_grade": worst, "n_records": np.diff(np.r_[begins, len(rows)]),
          "duration_days": np.where(duration >= 1, duration, np.nan), "note": note}
     )  # fmt: skip
-    return merged, results.excluded_rows(undated, "adverse_events", "start unknown, not in an episode")
+    return merged, found.set_aside(undated, "start unknown, not in an episode")
 
 
 def episode_records(found: emergence.Records, series: Ints, merged: pd.DataFrame) -> tuple[Ints, Ints]:
@@ -132,7 +132,7 @@ def special_summary(affected: pd.DataFrame, groups: Groups, rules: IntervalRules
     severe = affected["max_grade"].to_numpy() >= 3
     episodes = affected["n_episodes"].to_numpy()
     summary = groups.unfold(
-        pd.DataFrame({"category": np.array(CATEGORIES, dtype=object)}),
+        {"category": np.array(CATEGORIES, dtype=object)},
         n_subjects=np.array([rows.sum() for rows in inside], dtype=np.int64),
         n_episodes=np.array([episodes[rows].sum() for rows in inside], dtype=np.int64),
     )

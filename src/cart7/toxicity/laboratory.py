@@ -176,7 +176,7 @@ def _known_version(version: str) -> str:
 @remembered
 def graded_labs(labs: Table, people: pd.DataFrame, version: str) -> pd.DataFrame:
     """Every laboratory value as `lab_grades` gives it, with its `row`; nobody changes this frame."""
-    table = _samples(labs, people)
+    table = samples(labs, people).copy()
     given = [name for name in table.columns if name not in _ADDED]
     test = table["test"].to_numpy(dtype=object)
     code, tests = pd.factorize(test)
@@ -232,22 +232,34 @@ def lab_shift(
     [['PLT', 'L', '0', '3', 1]]
     """
     people = emergence.people(subjects)
-    graded = graded_labs(labs, people, _known_version(version))
-    mine, others = derive.known_subjects(graded, people)
-    ungraded = ~mine["test"].isin(list(ctcae.TESTS))
+    mine, others = grades_of(labs, people, _known_version(version))
+    tests = mine["test"].to_numpy(dtype=object)
+    graded = np.array([test in ctcae.TESTS for test in tests.tolist()], dtype=bool)
     excluded = [
         results.excluded_rows(others, "labs", "not a subject of this analysis"),
-        results.excluded_rows(mine[ungraded], "labs", "CTCAE has no grade for this test"),
-    ]
-    shifts = _shifts(mine[~ungraded], version)
+        results.excluded_rows(mine[~graded] if not graded.all() else _NO_ROWS, "labs",
+                              "CTCAE has no grade for this test"),
+    ]  # fmt: skip
+    shifts = _shifts({name: mine[name].to_numpy()[graded] for name in _SHIFTED_BY}, version)
     groups = tallies.groups_of(people, by)
     return LabShiftResult(
-        subjects=shifts, summary=_shift_summary(shifts, people, groups), version=version,
+        subjects=pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in shifts.items()}),
+        summary=_shift_summary(shifts, people, groups), version=version,
         excluded=results.concat(excluded, results.EXCLUDED_COLUMNS), population=derive.population(people),
         trace=FrameTrace(
-            lay_out=lambda: _shift_sources(mine[~ungraded], shifts), subjects=people, groups=groups
+            lay_out=lambda: _shift_sources(mine[graded], pd.DataFrame(shifts)), subjects=people, groups=groups
         ),
     )  # fmt: skip
+
+
+@remembered
+def grades_of(labs: Table, people: pd.DataFrame, version: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Graded values of the subjects of this analysis, and those of others; nobody changes these frames."""
+    return derive.known_subjects(graded_labs(labs, people, version), people)
+
+
+_NO_ROWS: tallies.Columns = {"row": np.zeros(0), "subject_id": np.zeros(0)}
+_SHIFTED_BY = ("subject_id", "test", "day", "is_baseline", "grade_low", "grade_high")
 
 
 def cytopenia(
@@ -297,29 +309,48 @@ def cytopenia(
     """
     rules = LandmarkRules(day=day, window=window, thresholds=tuple(dict(thresholds).items()))
     people = None if subjects is None else emergence.people(subjects)
-    table = _samples(labs, people)
-    everybody = pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object)
-    tests = dict(rules.thresholds)
-    table = table[table["test"].isin(list(tests))]
-    table = table.assign(value=table["value"] * _scale(table, list(tests)))
-    whom = everybody if people is None else people
-    landmark = _landmark(table, whom, rules, everyone=people is not None)
-    others = derive.known_subjects(table, whom)[1]
+    table = samples(labs, people)
+    whom = _everybody(table) if people is None else people
+    mine, others = _scaled(table, whom, tuple(test for test, _ in rules.thresholds))
+    landmark, who = _landmark(mine, whom, rules, everyone=people is not None)
     groups = tallies.groups_of(whom, by)
     return CytopeniaResult(
-        subjects=landmark.drop(columns="row"), summary=_cytopenia_summary(landmark, whom, groups, rules),
-        rules=rules, landmark=day, population=derive.population(whom),
+        subjects=pd.DataFrame({name: cells for name, cells in landmark.items() if name != "row"}),
+        summary=_cytopenia_summary(landmark, who, groups, rules), rules=rules, landmark=day,
+        population=derive.population(whom),
         excluded=results.excluded_rows(others, "labs", "not a subject of this analysis"),
-        trace=FrameTrace(lay_out=lambda: _landmark_sources(landmark), subjects=whom, groups=groups),
+        trace=FrameTrace(
+            lay_out=lambda: _landmark_sources(pd.DataFrame(landmark)), subjects=whom, groups=groups
+        ),
     )  # fmt: skip
+
+
+@remembered
+def _everybody(table: pd.DataFrame) -> pd.DataFrame:
+    """The subjects of a table, where there is no table of subjects."""
+    return pd.DataFrame({"subject_id": table["subject_id"].drop_duplicates().tolist()}, dtype=object)
+
+
+@remembered
+def _scaled(
+    table: pd.DataFrame, whom: pd.DataFrame, tests: tuple[str, ...]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Values of some tests in the unit of the cuts: of the subjects of this analysis, and of others."""
+    table = table[table["test"].isin(tests)]
+    scaled = table.assign(value=table["value"] * _scale(table, list(tests)))
+    return derive.known_subjects(scaled, whom)
 
 
 _ADDED = ("row", "scale", "is_baseline", "baseline", "baseline_lln", "baseline_uln")
 _GRADED_BY = ("value", "lln", "uln", "scale", "day", "baseline", "baseline_lln", "baseline_uln")
 
 
-def _samples(labs: Table, subjects: pd.DataFrame | None) -> pd.DataFrame:
-    """Laboratory rows with a day and every column that grading reads; without subjects only stated days."""
+@remembered
+def samples(labs: Table, subjects: pd.DataFrame | None) -> pd.DataFrame:
+    """Laboratory rows with a day and every column that grading reads; without subjects only stated days.
+
+    Nobody changes this frame.
+    """
     table = records.to_frame(labs, "labs", needs=("test", "value"), fill=("unit", "lln", "uln", "day"))
     return table if subjects is None else derive.with_day(table, subjects, date="sample_date")
 
@@ -397,20 +428,18 @@ def _worse(test: pd.Series, low: Floats, high: Floats) -> Floats:
     return np.select([low > 0, high > 0, neither], [-low, high, np.nan], 0.0)
 
 
-def _shifts(graded: pd.DataFrame, version: str) -> pd.DataFrame:
+def _shifts(graded: tallies.Columns, version: str) -> tallies.Columns:
     """Baseline grade and worst later grade of each subject, test and direction."""
-    ids, tests = graded["subject_id"].to_numpy(dtype=object), graded["test"].to_numpy(dtype=object)
-    who, subjects = pd.factorize(ids)
-    which, names = pd.factorize(tests)
+    who, subjects = pd.factorize(graded["subject_id"])
+    which, names = pd.factorize(graded["test"])
     pair, pairs = pd.factorize(who * len(names) + which)  # each subject and test, as they first appear
     of_test = names[pairs % max(len(names), 1)]
-    at_baseline, later = (graded["is_baseline"] == 1).to_numpy(), (graded["day"] > 0).to_numpy()
+    at_baseline, later = graded["is_baseline"] == 1, graded["day"] > 0
     blocks: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in _SHIFT}
     for place, (direction, column) in enumerate((("L", "grade_low"), ("H", "grade_high"))):
         known = {test for test, terms in ctcae.TESTS.items() if _has_term(terms[place], version)}
         here = np.array([test in known for test in of_test], dtype=bool)
-        grade = graded[column].to_numpy(dtype=float)
-        highest = [_highest(grade, pair, rows, len(pairs))[here] for rows in (at_baseline, later)]
+        highest = [_highest(graded[column], pair, rows, len(pairs))[here] for rows in (at_baseline, later)]
         cells = (subjects[pairs // max(len(names), 1)][here], of_test[here], *highest)
         for name, values in zip(("subject_id", "test", "baseline_grade", "worst_grade"), cells, strict=True):
             blocks[name].append(values)
@@ -423,7 +452,7 @@ def _shifts(graded: pd.DataFrame, version: str) -> pd.DataFrame:
     made |= {name: grade_words(made[name]) for name in ("baseline_grade", "worst_grade")}
     rank = np.array([_RANK[test] for test in made["test"]], dtype=np.int64)
     order = np.lexsort((made["direction"] == "H", rank, made["subject_id"].astype(str)))
-    return pd.DataFrame({name: pd.Series(cells[order], dtype=object) for name, cells in made.items()})
+    return {name: cells[order].astype(object) for name, cells in made.items()}
 
 
 _SHIFT = ("subject_id", "test", "direction", "baseline_grade", "worst_grade")
@@ -458,23 +487,24 @@ def _shift_sources(graded: pd.DataFrame, shifts: pd.DataFrame) -> pd.DataFrame:
     return day_rows(pd.concat(blocks, ignore_index=True), "labs", "test", *keys)
 
 
-def _shift_summary(shifts: pd.DataFrame, people: pd.DataFrame, groups: tallies.Groups) -> pd.DataFrame:
+def _shift_summary(shifts: tallies.Columns, people: pd.DataFrame, groups: tallies.Groups) -> pd.DataFrame:
     """Subjects of each combination that occurs, in every group."""
-    keys = ["test", "direction", "baseline_grade", "worst_grade"]
-    codes = [pd.factorize(shifts[name].to_numpy(dtype=object)) for name in keys]
-    packed = np.zeros(len(shifts), dtype=np.int64)
-    for code, words in codes:
+    keys = ("test", "direction", "baseline_grade", "worst_grade")
+    packed = np.zeros(len(shifts["test"]), dtype=np.int64)
+    for name in keys:
+        code, words = pd.factorize(shifts[name])
         packed = packed * max(len(words), 1) + code
     first, number = np.unique(packed, return_index=True, return_inverse=True)[1:]
-    found = shifts[keys].iloc[first]
-    order = np.lexsort((found["worst_grade"], found["baseline_grade"], found["direction"] == "H",
-                        found["test"].map(_RANK)))  # fmt: skip
-    seen = found.iloc[order]
+    found = {name: shifts[name][first] for name in keys}
+    rank = np.array([_RANK[test] for test in found["test"]], dtype=np.int64)
+    grades = (found[name].astype(str) for name in ("worst_grade", "baseline_grade"))
+    order = np.lexsort((*grades, found["direction"] == "H", rank))
+    seen = {name: cells[order] for name, cells in found.items()}
     place = np.empty(len(order), dtype=np.int64)
     place[order] = np.arange(len(order))
     number = place[number.ravel()]
     who = pd.Index(people["subject_id"]).get_indexer(shifts["subject_id"])
-    counts = [np.bincount(number[member[who]], minlength=len(seen)) for member in groups.members]
+    counts = [np.bincount(number[member[who]], minlength=len(order)) for member in groups.members]
     summary = groups.unfold(seen)
     summary |= {"n": np.stack(counts, axis=1).ravel(), "note": np.full(len(summary["n"]), "", dtype=object)}
     names = ("test", "direction", "group", "baseline_grade", "worst_grade", "n", "note")
@@ -483,8 +513,8 @@ def _shift_summary(shifts: pd.DataFrame, people: pd.DataFrame, groups: tallies.G
 
 def _landmark(
     table: pd.DataFrame, whom: pd.DataFrame, rules: LandmarkRules, *, everyone: bool
-) -> pd.DataFrame:
-    """The value at the landmark of each subject and test, and whether it is below the bound."""
+) -> tuple[dict[str, Any], npt.NDArray[np.int64]]:
+    """The value at the landmark of each subject and test, whether it is below the bound; and whose it is."""
     bounds = dict(rules.thresholds)
     names, ids = list(bounds), whom["subject_id"].to_numpy(dtype=object)
     day, value = table["day"].to_numpy(dtype=float), table["value"].to_numpy(dtype=float)
@@ -502,15 +532,16 @@ def _landmark(
     known = np.append(value, np.nan)[used]
     bound = np.tile(np.array(list(bounds.values())), len(ids))[there]
     first, last = rules.day - rules.window, rules.day + rules.window
+    who = np.repeat(np.arange(len(ids)), len(names))[there]
     cells = {
-        "subject_id": pd.Series(np.repeat(ids, len(names))[there], dtype=object),
+        "subject_id": pd.Series(ids[who], dtype=object),
         "test": pd.Series(np.tile(np.array(names, dtype=object), len(ids))[there], dtype=object),
         "day": np.append(day, np.nan)[used], "value": known,
         "row": np.append(table["row"].to_numpy(dtype=float), np.nan)[used],
         "grade_ge3": np.where(np.isnan(known), np.nan, (known < bound * (1 - ctcae.TOLERANCE)).astype(float)),
         "note": np.where(np.isnan(known), f"no value on days {first:g} to {last:g}", ""),
     }  # fmt: skip
-    return pd.DataFrame(cells)
+    return cells, who
 
 
 def _landmark_sources(landmark: pd.DataFrame) -> pd.DataFrame:
@@ -521,13 +552,12 @@ def _landmark_sources(landmark: pd.DataFrame) -> pd.DataFrame:
 
 
 def _cytopenia_summary(
-    landmark: pd.DataFrame, whom: pd.DataFrame, groups: tallies.Groups, rules: LandmarkRules
+    landmark: dict[str, Any], who: npt.NDArray[np.int64], groups: tallies.Groups, rules: LandmarkRules
 ) -> pd.DataFrame:
     """Cytopenia among those with a value, by test and group."""
     tests = [test for test, _ in rules.thresholds]
-    who = pd.Index(whom["subject_id"]).get_indexer(landmark["subject_id"])
-    summary = groups.unfold(pd.DataFrame({"test": np.array(tests, dtype=object)}))
-    flag, test_of = landmark["grade_ge3"].to_numpy(dtype=float), landmark["test"].to_numpy()
+    summary = groups.unfold({"test": np.array(tests, dtype=object)})
+    flag, test_of = landmark["grade_ge3"], landmark["test"].to_numpy(dtype=object)
     inside = [(test_of == test) & member[who] for test in tests for member in groups.members]
     summary["n"] = np.array([int((rows & ~np.isnan(flag)).sum()) for rows in inside])
     summary["n_event"] = np.array([int((rows & (flag == 1)).sum()) for rows in inside])

@@ -113,23 +113,22 @@ def by_period(
     first, last = _at_risk(found.course, hsct, rules.periods)
     days = np.where(np.isnan(first), 0.0, last - first + 1)
     lines, groups = overview_lines(found, rules), groups_of(people, by)
-    row, picked = trace.stacked(
-        [line & (period == number) for line in lines.values() for number in range(len(names))]
-    )
+    of_period = period == np.arange(len(names))[:, None]
+    row, picked = trace.stacked([here for line in lines.values() for here in line & of_period])
     counts = counting.count(found.cells(row, picked), groups.members, len(lines) * len(names))
-    keys = pd.DataFrame(
-        {"row": np.repeat(list(lines), len(names)), "period": names * len(lines)}, dtype=object
-    )
+    words = np.repeat(np.array(list(lines), dtype=object), len(names))
+    keys = {"row": words, "period": np.array(names * len(lines), dtype=object)}
     summary = groups.unfold(
         keys, n_subjects=counts.n_subjects.astype(float), n_events=counts.n_records.astype(float)
     )
+    undated = found.set_aside(np.isnan(start), "start unknown, in no period")
     there = _present(found, period, ~np.isnan(first))
     summary["n"] = np.tile((there.T[:, None, :] & groups.members[None]).sum(axis=2).ravel(), len(lines))
     years = np.array([[days[member, k].sum() for member in groups.members] for k in range(len(names))])
     summary["person_years"] = np.tile(years.ravel() / rules.year_days, len(lines))
     return PeriodResult(
         subjects=_risk_rows(people, names, first, last, days), summary=_with_rates(summary, found, rules),
-        excluded=results.concat([found.excluded, _undated(found)], results.EXCLUDED_COLUMNS), rules=rules,
+        excluded=results.concat([found.excluded, undated], results.EXCLUDED_COLUMNS), rules=rules,
         population=derive.population(people),
         trace=trace.Trace(found=found, groups=groups, keys=keys, assign=lambda: (row, picked)),
     )  # fmt: skip
@@ -193,22 +192,15 @@ def _with_rates(columns: Columns, found: emergence.Records, rules: SafetyRules) 
     return summary
 
 
-def _undated(found: emergence.Records) -> pd.DataFrame:
-    undated = found.table[found.table["start_day"].isna()]
-    return results.excluded_rows(undated, "adverse_events", "start unknown, in no period")
-
-
 def _risk_rows(
     people: pd.DataFrame, names: list[str], first: Floats, last: Floats, days: Floats
 ) -> pd.DataFrame:
     """One row per subject and period."""
-    frame = pd.DataFrame(
+    note = np.select(
+        [np.isnan(first), np.isnan(last)], ["not at risk in this period", "end of follow-up unknown"], ""
+    )
+    return pd.DataFrame(
         {"subject_id": np.repeat(people["subject_id"].to_numpy(dtype=object), len(names)),
          "period": np.tile(np.array(names, dtype=object), len(people)), "first_day": first.ravel(),
-         "last_day": last.ravel(), "days": days.ravel()}
+         "last_day": last.ravel(), "days": days.ravel(), "note": note.ravel()}
     )  # fmt: skip
-    frame["note"] = np.select(
-        [frame["first_day"].isna(), frame["last_day"].isna()],
-        ["not at risk in this period", "end of follow-up unknown"], "",
-    )  # fmt: skip
-    return frame

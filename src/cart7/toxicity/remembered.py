@@ -108,7 +108,9 @@ def _same_cells(before: tuple[Any, Any, Any], now: pd.Series) -> bool:
     dtype, kinds, cells = before
     if now.dtype != dtype:
         return False
-    return bool(cells == now.tolist()) if dtype == object and kinds is None else before == _cells(now)
+    if kinds is None and isinstance(cells, list) and isinstance(dtype, np.dtype):
+        return bool(cells == now.tolist())
+    return before == _cells(now)
 
 
 def _copied(item: Any) -> Any:

@@ -142,11 +142,12 @@ class Groups:
     labels: list[str]
     members: Flags  # groups by subjects
 
-    def unfold(self, rows: pd.DataFrame, **columns: npt.NDArray[Any]) -> Columns:
+    def unfold(self, rows: Mapping[str, Any] | pd.DataFrame, **columns: npt.NDArray[Any]) -> Columns:
         """Each row of a table once per group, with `group`, `n` and the columns (rows by groups)."""
-        each = {str(name): np.repeat(rows[name].to_numpy(), len(self.labels)) for name in rows.columns}
-        group = np.tile(np.array(self.labels, dtype=object), len(rows))
-        n = np.tile(self.members.sum(axis=1), len(rows))
+        each = {str(name): np.repeat(np.asarray(rows[name]), len(self.labels)) for name in rows}
+        n_rows = len(next(iter(each.values()))) // len(self.labels)
+        group = np.tile(np.array(self.labels, dtype=object), n_rows)
+        n = np.tile(self.members.sum(axis=1), n_rows)
         return {**each, "group": group, "n": n, **{name: cells.ravel() for name, cells in columns.items()}}
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from cart7 import derive
 from cart7.toxicity import emergence
-from cart7.toxicity.tallies import UNCODED, Groups, among, word_or
+from cart7.toxicity.tallies import UNCODED, Columns, Groups, among, word_or
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -33,12 +33,12 @@ class Trace:
 
     found: emergence.Records
     groups: Groups
-    keys: pd.DataFrame
+    keys: pd.DataFrame | Columns
     assign: Callable[[], Assignment]
 
     def rows(self, *, group: str = derive.ALL, grade_group: str = "any", **key: object) -> pd.DataFrame:
         """Records of the subjects that a cell counts; see `SafetyResult.rows`."""
-        wanted = _matching(self.keys, key)
+        wanted = _matching(pd.DataFrame(self.keys), key)
         member = self.groups.members[_place_of(group, self.groups.labels)]
         row, picked = self.assigned
         inside = wanted[row] & member[self.found.who[picked]]
@@ -135,8 +135,8 @@ def term_assignment(found: emergence.Records, keys: pd.DataFrame) -> Assignment:
 
 def stacked(flags: list[Flags]) -> Assignment:
     """Rows of a table that are each given as the flags of its records."""
-    row = np.concatenate([np.full(int(flag.sum()), number) for number, flag in enumerate(flags)])
-    return row.astype(np.int64), np.concatenate([np.flatnonzero(flag) for flag in flags])
+    row, picked = np.nonzero(np.array(flags))
+    return row, picked
 
 
 @dataclass(frozen=True, kw_only=True)
