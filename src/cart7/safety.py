@@ -472,7 +472,8 @@ def special_interest(
         summary[open_columns] = np.nan
         summary["note"] = "aesi not collected"
     return SpecialInterestResult(
-        subjects=affected.drop(columns="who"), summary=summary, rules=rules,
+        subjects=pd.DataFrame({name: cells for name, cells in affected.items() if name != "who"}),
+        summary=summary, rules=rules,
         excluded=results.concat([found.excluded, undated], results.EXCLUDED_COLUMNS),
         population=derive.population(found.course.subjects),
         trace=trace.Trace(

@@ -4,7 +4,7 @@ Here: merging, first episodes, the summary of CRS, ICANS and HLH. Not here: whic
 (`emergence`), the results and their rules (`safety`).
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,16 @@ import pandas as pd
 from cart7 import results
 from cart7.stats import counting
 from cart7.toxicity import emergence
-from cart7.toxicity.tallies import RATE, Groups, IntervalRules, add_proportion, add_spans, in_category, notes
+from cart7.toxicity.tallies import (
+    RATE,
+    Columns,
+    Groups,
+    IntervalRules,
+    add_proportion,
+    add_spans,
+    in_category,
+    notes,
+)
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Ints: TypeAlias = npt.NDArray[np.int64]
@@ -36,8 +45,14 @@ def merged_episodes(
     found: emergence.Records, series: Ints, gap_days: float
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Episodes of each series of records (-1 for none), and the records without a start."""
+    columns, undated = _merged(found, series, gap_days)
+    return pd.DataFrame(columns), undated
+
+
+def _merged(found: emergence.Records, series: Ints, gap_days: float) -> tuple[Columns, pd.DataFrame]:
+    """The columns of `merged_episodes`, and the records without a start."""
     start, until = found.table["start_day"].to_numpy(), end_or_risk_end(found)
-    grade, open_end = found.table["grade"].to_numpy(), found.table["end_day"].isna().to_numpy()
+    grade, open_end = found.table["grade"].to_numpy(), np.isnan(found.table["end_day"].to_numpy())
     undated = (series >= 0) & np.isnan(start)
     picked = np.flatnonzero((series >= 0) & ~np.isnan(start))
     order, begins = counting.episodes(series[picked], start[picked], until[picked], gap=gap_days)
@@ -56,11 +71,11 @@ def merged_episodes(
         (np.isnan(end), "ongoing, end of follow-up unknown"), (duration < 1, "end before start"),
         (np.isnan(worst), "grade missing"),
     )  # fmt: skip
-    merged = pd.DataFrame(
-        {"series": owner, "episode": number - start_of_series + 1, "start_day": first, "end_day": end,
-         "ongoing": ongoing, "max_grade": worst, "n_records": np.diff(np.r_[begins, len(rows)]),
-         "duration_days": np.where(duration >= 1, duration, np.nan), "note": note}
-    )  # fmt: skip
+    merged = {
+        "series": owner, "episode": number - start_of_series + 1, "start_day": first, "end_day": end,
+        "ongoing": ongoing, "max_grade": worst, "n_records": np.diff(np.r_[begins, len(rows)]),
+        "duration_days": np.where(duration >= 1, duration, np.nan), "note": note,
+    }  # fmt: skip
     return merged, found.set_aside(undated, "start unknown, not in an episode")
 
 
@@ -80,25 +95,24 @@ def episode_records(found: emergence.Records, series: Ints, merged: pd.DataFrame
     return row, np.concatenate([*blocks, np.zeros(0, dtype=np.int64)]).astype(np.int64)
 
 
-def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[pd.DataFrame, pd.DataFrame]:
+def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[Columns, pd.DataFrame]:
     """Who had which category (`who`: row of the subject): first episode, total days and worst grade."""
     n = max(len(found.course.subjects), 1)
     series = np.full(len(found.who), -1)
     for number, category in enumerate(CATEGORIES):
         series = np.where(in_category(found.table, category), number * n + found.who, series)
-    merged, undated = merged_episodes(found, series, gap_days)
+    merged, undated = _merged(found, series, gap_days)
     grade = found.table["grade"].to_numpy()
     had = np.unique(series[series >= 0])
-    owner = merged["series"].to_numpy()
+    owner = merged["series"]
     low, high = np.searchsorted(owner, had, side="left"), np.searchsorted(owner, had, side="right")
     dated = high > low
     begins = low[dated]
-    days = {name: merged[name].to_numpy(dtype=float) for name in ("start_day", "duration_days", "ongoing")}
-    of_dated = {
-        "onset_day": days["start_day"][begins],
-        "duration_days": days["duration_days"][begins],
-        "total_days": np.add.reduceat(days["duration_days"], begins) if dated.any() else [],
-        "ongoing": np.maximum.reduceat(days["ongoing"], begins) if dated.any() else [],
+    of_dated: dict[str, Any] = {
+        "onset_day": merged["start_day"][begins],
+        "duration_days": merged["duration_days"][begins],
+        "total_days": np.add.reduceat(merged["duration_days"], begins) if dated.any() else [],
+        "ongoing": np.maximum.reduceat(merged["ongoing"], begins) if dated.any() else [],
     }
     columns = {name: np.full(len(had), np.nan) for name in ("onset_day", "duration_days", "total_days")}
     columns |= {"max_grade": _worst(grade, series, had), "ongoing": np.full(len(had), np.nan)}
@@ -110,11 +124,11 @@ def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[pd.Dat
         (np.isnan(columns["max_grade"]), "grade missing"),
     )  # fmt: skip
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    frame = pd.DataFrame(
-        {"subject_id": ids[had % n], "category": np.array(CATEGORIES, dtype=object)[had // n], "who": had % n,
-         "n_episodes": high - low, **columns, "note": note}
-    )  # fmt: skip
-    return frame, undated
+    affected = {
+        "subject_id": ids[had % n], "category": np.array(CATEGORIES, dtype=object)[had // n], "who": had % n,
+        "n_episodes": high - low, **columns, "note": note,
+    }  # fmt: skip
+    return affected, undated
 
 
 def _worst(grade: Floats, series: Ints, had: Ints) -> Floats:
@@ -125,12 +139,12 @@ def _worst(grade: Floats, series: Ints, had: Ints) -> Floats:
     return worst
 
 
-def special_summary(affected: pd.DataFrame, groups: Groups, rules: IntervalRules) -> pd.DataFrame:
+def special_summary(affected: Columns, groups: Groups, rules: IntervalRules) -> pd.DataFrame:
     """Incidence, severity, onset and duration of each category in each group."""
-    category, who = affected["category"].to_numpy(), affected["who"].to_numpy()
+    category, who = affected["category"], affected["who"]
     inside = [(category == name) & member[who] for name in CATEGORIES for member in groups.members]
-    severe = affected["max_grade"].to_numpy() >= 3
-    episodes = affected["n_episodes"].to_numpy()
+    severe = affected["max_grade"] >= 3
+    episodes = affected["n_episodes"]
     summary = groups.unfold(
         {"category": np.array(CATEGORIES, dtype=object)},
         n_subjects=np.array([rows.sum() for rows in inside], dtype=np.int64),
