@@ -293,5 +293,9 @@ def _notes(term: Term, value: Floats, grade: Floats, limit: Floats, could_be: Fl
         ((grade > 0) & normal, "within the limits of normal, graded by another bound"),
         ((grade > 0) & (term.remark != ""), term.remark),
     )
-    words = [np.where(case, text, "") for case, text in cases]
-    return ["; ".join(filter(None, row)) for row in zip(*words, strict=True)]
+    note = np.full(len(value), "", dtype=object)
+    for case, text in cases:
+        rows = np.flatnonzero(case)
+        note[rows] = [f"{old}; {text}" if old else text for old in note[rows]]
+    words: list[str] = note.tolist()
+    return words

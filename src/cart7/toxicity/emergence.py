@@ -210,7 +210,6 @@ def people(subjects: Table) -> pd.DataFrame:
     return derive.subject_table(subjects)
 
 
-@remembered
 def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) -> Course:
     """Lay out the course of each subject; nobody changes it.
 
@@ -229,6 +228,11 @@ def course(subjects: Table, events: Table | None, *, reference: str = INFUSION) 
     ValueError
         If `reference` is not a column of `subjects`.
     """
+    return _course(subjects, events, reference)
+
+
+@remembered
+def _course(subjects: Table, events: Table | None, reference: str) -> Course:
     table = people(subjects)
     if reference != INFUSION and reference not in table.columns:
         columns = ", ".join(map(str, table.columns))

@@ -176,12 +176,13 @@ def _known_version(version: str) -> str:
 @remembered
 def graded_labs(labs: Table, people: pd.DataFrame, version: str) -> pd.DataFrame:
     """Every laboratory value as `lab_grades` gives it, with its `row`; nobody changes this frame."""
-    table = samples(labs, people).copy()
+    table = samples(labs, people)
     given = [name for name in table.columns if name not in _ADDED]
-    test = table["test"].to_numpy(dtype=object)
-    code, tests = pd.factorize(test)
-    table["scale"] = _scale(table, [name for name in tests if name in ctcae.TESTS])
-    _add_baseline(table)
+    code, tests = pd.factorize(table["test"].to_numpy(dtype=object))
+    cells = {name: table[name].to_numpy(dtype=float) for name in ("value", "lln", "uln", "day")}
+    cells["scale"] = _scale(table, [name for name in tests if name in ctcae.TESTS])
+    is_baseline, before = _baseline(table, cells)
+    cells |= before
     low, high = np.full(len(table), np.nan), np.full(len(table), np.nan)
     note = np.full(len(table), "", dtype=object)
     for number, name in enumerate(tests):
@@ -189,13 +190,16 @@ def graded_labs(labs: Table, people: pd.DataFrame, version: str) -> pd.DataFrame
         if name not in ctcae.TESTS:
             note[rows] = f"CTCAE has no grade for {name}"
             continue
-        mine = table[list(_GRADED_BY)].iloc[rows]
+        mine = {column: values[rows] for column, values in cells.items()}
         for term, grade in zip(ctcae.TESTS[name], (low, high), strict=True):
             if term:
                 grade[rows], words = _graded(mine, term, version)
-                note[rows] = [old or new for old, new in zip(note[rows], words, strict=True)]
-    made = {"grade_low": low, "grade_high": high, "grade": _worse(table["test"], low, high), "note": note}
-    return table[["row", *given, "is_baseline", "baseline"]].assign(**made)
+                note[rows] = np.where(note[rows] == "", np.array(words, dtype=object), note[rows])
+    worse = _worse(code, tests, low, high)
+    return table[["row", *given]].assign(
+        is_baseline=is_baseline, baseline=cells["baseline"], grade_low=low, grade_high=high, grade=worse,
+        note=note,
+    )  # fmt: skip
 
 
 def lab_shift(
@@ -342,7 +346,6 @@ def _scaled(
 
 
 _ADDED = ("row", "scale", "is_baseline", "baseline", "baseline_lln", "baseline_uln")
-_GRADED_BY = ("value", "lln", "uln", "scale", "day", "baseline", "baseline_lln", "baseline_uln")
 
 
 @remembered
@@ -367,11 +370,12 @@ def _scale(table: pd.DataFrame, tests: list[str]) -> Floats:
         for pair, test in zip(pairs, test_names[pairs // max(len(units), 1)], strict=True)
     ]
     scale: Floats = np.append(np.array(factors, dtype=float), np.nan)[pair_code]
-    wrong = table[np.isnan(scale) & table["value"].notna().to_numpy() & table["test"].isin(tests).to_numpy()]
+    of_these = np.append([name in wanted for name in test_names], False).astype(bool)[test_code]
+    wrong = np.isnan(scale) & of_these & ~np.isnan(table["value"].to_numpy(dtype=float))
     problems = [
         Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNKNOWN-UNIT",
                 message="a unit of this test must be known")
-        for row, unit in zip(wrong["row"], wrong["unit"], strict=True)
+        for row, unit in zip(table["row"].to_numpy()[wrong], table["unit"].to_numpy()[wrong], strict=True)
     ] + negative_values(table)  # fmt: skip
     if problems:
         raise DataError(problems)
@@ -380,50 +384,57 @@ def _scale(table: pd.DataFrame, tests: list[str]) -> Floats:
 
 def negative_values(table: pd.DataFrame) -> list[Problem]:
     """A problem for each value below zero: no test of the schema has one."""
+    value = table["value"].to_numpy(dtype=float)
+    below = value < 0
     return [
         Problem(table="labs", row=int(row), column="value", value=value, rule="NUMBER-NEGATIVE",
                 message="a laboratory value cannot be negative")
-        for row, value in table.loc[table["value"] < 0, ["row", "value"]].itertuples(index=False)
+        for row, value in zip(table["row"].to_numpy()[below], value[below].tolist(), strict=True)
     ]  # fmt: skip
 
 
-def _add_baseline(table: pd.DataFrame) -> None:
-    """Mark the last value on day 0 or before; give every row that value and its limits, in its own unit."""
-    before = table[(table["day"] <= 0) & table["value"].notna()]
-    order = np.lexsort((before.index.to_numpy(), before["day"].to_numpy()))
-    last = before.iloc[order].drop_duplicates(["subject_id", "test"], keep="last")
-    table["is_baseline"] = table.index.isin(last.index).astype(np.int64)
-    names = {"value": "baseline", "lln": "baseline_lln", "uln": "baseline_uln", "scale": "baseline_scale"}
-    known = last[["subject_id", "test", *names]].rename(columns=names)
-    found = table[["subject_id", "test"]].merge(known, on=["subject_id", "test"], how="left")
-    to_row = (found["baseline_scale"] / table["scale"].to_numpy()).to_numpy()
-    for name in ("baseline", "baseline_lln", "baseline_uln"):
-        table[name] = found[name].to_numpy(dtype=float) * to_row
+def _baseline(table: pd.DataFrame, cells: tallies.Columns) -> tuple[npt.NDArray[np.int64], dict[str, Floats]]:
+    """Which rows are the last value on day 0 or before; that value and its limits in the unit of each row."""
+    who = pd.factorize(table["subject_id"])[0]
+    which, tests = pd.factorize(table["test"].to_numpy(dtype=object), use_na_sentinel=False)
+    pair, pairs = pd.factorize(who * max(len(tests), 1) + which)
+    before = np.flatnonzero((cells["day"] <= 0) & ~np.isnan(cells["value"]))
+    ordered = before[np.argsort(cells["day"][before], kind="stable")]
+    last = np.full(len(pairs), -1)
+    last[pair[ordered]] = ordered  # the latest of each subject and test is written last
+    is_baseline = np.zeros(len(table), dtype=np.int64)
+    is_baseline[last[last >= 0]] = 1
+    place = last[pair]
+    found = {name: np.where(place >= 0, cells[name][place], np.nan) for name in cells}
+    to_row = found["scale"] / cells["scale"]
+    known = {name: found[column] * to_row for name, column in _OF_BASELINE.items()}
     # Values without a unit of the cuts (no CTCAE rule) keep their baseline as it is written.
-    same = np.isnan(to_row)
-    table.loc[same, "baseline"] = found["baseline"].to_numpy(dtype=float)[same]
+    known["baseline"] = np.where(np.isnan(to_row), found["value"], known["baseline"])
+    return is_baseline, known
 
 
-def _graded(rows: pd.DataFrame, name: str, version: str) -> tuple[Floats, list[str]]:
+_OF_BASELINE = {"baseline": "value", "baseline_lln": "lln", "baseline_uln": "uln"}
+
+
+def _graded(rows: tallies.Columns, name: str, version: str) -> tuple[Floats, list[str]]:
     """Grades of the rows of one test by one term."""
     term = ctcae.TERMS[version].get(ctcae.SYNONYMS[version].get(name, name))
     if term is None:
-        return np.full(len(rows), np.nan), [f"CTCAE {version} has no {name}"] * len(rows)
-    scale = rows["scale"].to_numpy()
-    number = {name: rows[name].to_numpy(dtype=float) * scale for name in ("value", "lln", "uln")}
-    later = (rows["day"] > 0).to_numpy()
+        n = len(rows["value"])
+        return np.full(n, np.nan), [f"CTCAE {version} has no {name}"] * n
+    number = {name: rows[name] * rows["scale"] for name in ("value", "lln", "uln")}
     for name in ("baseline", "baseline_lln", "baseline_uln"):
-        number[name] = np.where(later, rows[name].to_numpy(dtype=float) * scale, np.nan)
+        number[name] = np.where(rows["day"] > 0, rows[name] * rows["scale"], np.nan)
     return ctcae.grades(term, number.pop("value"), **number)
 
 
-def _worse(test: pd.Series, low: Floats, high: Floats) -> Floats:
+def _worse(code: npt.NDArray[np.int64], tests: Any, low: Floats, high: Floats) -> Floats:
     """The higher of the two grades, negative when low; missing when the one that could be above 0 is."""
-    graded_low, graded_high = (
-        {name: bool(pair[side]) for name, pair in ctcae.TESTS.items()} for side in (0, 1)
+    terms = [*(ctcae.TESTS.get(name, (None, None)) for name in tests), (None, None)]  # code -1 is the last
+    open_low, open_high = (
+        np.isnan(grade) & np.array([bool(pair[side]) for pair in terms])[code]
+        for side, grade in enumerate((low, high))
     )
-    open_low = np.isnan(low) & test.map(graded_low).eq(True).to_numpy()
-    open_high = np.isnan(high) & test.map(graded_high).eq(True).to_numpy()
     neither = (np.isnan(low) & np.isnan(high)) | open_low | open_high
     return np.select([low > 0, high > 0, neither], [-low, high, np.nan], 0.0)
 
