@@ -75,7 +75,11 @@ def icaht_neutropenia(anc: pd.DataFrame, subjects: pd.DataFrame, *, join_days: i
     >>> graded[["days_le_500", "early_grade", "recovery_day"]].values.tolist()
     [[8.0, 2.0, 8.0]]
     """
-    counts = _counts_by_day(anc, "anc", "anc_cells_per_ul", subjects)
+    return subjects.assign(**neutropenia(_counts_by_day(anc, "anc", "anc_cells_per_ul", subjects), join_days))
+
+
+def neutropenia(counts: "Counts", join_days: int = 2) -> dict[str, npt.NDArray[Any]]:
+    """The columns that `icaht_neutropenia` appends, a value per row of the grid."""
     early = _early(counts)
     below_500 = early.known & (early.level <= 500)
     below_100 = early.known & (early.level <= 100)
@@ -88,15 +92,15 @@ def icaht_neutropenia(anc: pd.DataFrame, subjects: pd.DataFrame, *, join_days: i
     grade = np.where(_never_recovered(run_500, early), 4, grade).astype(float)
     observed = early.known.any(axis=1)
     late_grade, late_note = _late_neutropenia(counts)
-    graded = subjects.copy()
-    graded["early_grade"] = np.where(observed, grade, np.nan)
-    graded["late_grade"] = late_grade
-    graded["days_le_500"] = np.where(observed, days_500, np.nan)
-    graded["days_le_100"] = np.where(observed, days_100, np.nan)
-    graded["recovery_day"] = _recovery_day(early, below_500, join_days + 1)
-    early.add_counts(graded)
-    graded["note"] = _joined(early.note("ANC", grade < 4), late_note)
-    return graded
+    return {
+        "early_grade": np.where(observed, grade, np.nan),
+        "late_grade": late_grade,
+        "days_le_500": np.where(observed, days_500, np.nan),
+        "days_le_100": np.where(observed, days_100, np.nan),
+        "recovery_day": _recovery_day(early, below_500, join_days + 1),
+        **early.counts,
+        "note": _joined(early.note("ANC", grade < 4), late_note),
+    }
 
 
 def icaht_thrombocytopenia(
@@ -141,20 +145,25 @@ def icaht_thrombocytopenia(
     [[2.0]]
     """
     counts = _counts_by_day(platelets, "platelets", "platelets_10e9_per_l", subjects)
+    return subjects.assign(**thrombocytopenia(counts, join_days))
+
+
+def thrombocytopenia(counts: "Counts", join_days: int = 2) -> dict[str, npt.NDArray[Any]]:
+    """The columns that `icaht_thrombocytopenia` appends, a value per row of the grid."""
     early = _early(counts)
     days_50 = _run_lengths(early.known & (early.level < 50), join_days).max(axis=1)
     days_20 = _run_lengths(early.known & (early.level < 20), join_days).max(axis=1)
     grade = np.select([days_20 >= 14, days_20 >= 1, days_50 >= 7, days_50 >= 1], [4, 3, 2, 1], 0)
     observed = early.known.any(axis=1)
     late_grade, late_note = _late_thrombocytopenia(counts, join_days)
-    graded = subjects.copy()
-    graded["early_grade"] = np.where(observed, grade, np.nan)
-    graded["late_grade"] = late_grade
-    graded["days_lt_50"] = np.where(observed, days_50, np.nan)
-    graded["days_lt_20"] = np.where(observed, days_20, np.nan)
-    early.add_counts(graded)
-    graded["note"] = _joined(early.note("platelets", grade < 4), late_note)
-    return graded
+    return {
+        "early_grade": np.where(observed, grade, np.nan),
+        "late_grade": late_grade,
+        "days_lt_50": np.where(observed, days_50, np.nan),
+        "days_lt_20": np.where(observed, days_20, np.nan),
+        **early.counts,
+        "note": _joined(early.note("platelets", grade < 4), late_note),
+    }
 
 
 CELLS_PER_UL = {
@@ -185,17 +194,14 @@ def cells_per_ul(values: pd.Series, units: pd.Series, *, rows: pd.Series) -> pd.
     >>> cells_per_ul(pd.Series([0.5]), pd.Series(["10^9/L"]), rows=pd.Series([1])).tolist()
     [500.0]
     """
-    written = units.map(
-        lambda unit: (
-            "" if unit is None else str(unit).replace(" ", "").replace("µ", "u").replace("μ", "u").lower()
-        )
-    )
-    factor = written.map(CELLS_PER_UL).astype(float)
+    code, different = pd.factorize(units)  # code -1, a blank, is the last
+    factor = np.array([*map(_factor, different.tolist()), np.nan])[code]
+    unknown = np.isnan(factor)
     known = ", ".join(("10^9/L", "10^3/uL", "cells/uL"))
     problems = [
         Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNIT-UNKNOWN",
                 message=f"the unit of a cell count must be known, such as {known}")
-        for row, unit in zip(rows[factor.isna()], units[factor.isna()], strict=True)
+        for row, unit in zip(rows[unknown], units[unknown], strict=True)
     ]  # fmt: skip
     if problems:
         raise DataError(problems)
@@ -203,8 +209,14 @@ def cells_per_ul(values: pd.Series, units: pd.Series, *, rows: pd.Series) -> pd.
     return (values * factor).round(6)
 
 
+def _factor(unit: object) -> float:
+    """Cells/uL of one of a unit; NaN when it is not known."""
+    written = str(unit).replace(" ", "").replace("\u00b5", "u").replace("\u03bc", "u").lower()
+    return CELLS_PER_UL.get(written, np.nan)
+
+
 @dataclass(frozen=True, kw_only=True)
-class _Counts:
+class Counts:
     """Blood counts on a grid of subjects (rows) by days 0 to 100, and when observation ends."""
 
     lowest: Floats  # NaN where nothing was measured
@@ -224,12 +236,15 @@ class _Period:
     def known(self) -> Flags:
         return ~np.isnan(self.level)
 
-    def add_counts(self, graded: pd.DataFrame) -> None:
-        """Append how many days were measured, interpolated and unknown."""
+    @property
+    def counts(self) -> dict[str, Days]:
+        """How many days were measured, interpolated and unknown."""
         measured, known = self.measured.sum(axis=1), self.known.sum(axis=1)
-        graded["days_observed"] = measured
-        graded["days_interpolated"] = known - measured
-        graded["days_unknown"] = np.maximum(self.last + 1, 0) - known
+        return {
+            "days_observed": measured,
+            "days_interpolated": known - measured,
+            "days_unknown": np.maximum(self.last + 1, 0) - known,
+        }
 
     def note(self, what: str, could_be_higher: Flags) -> list[str]:
         """Why the early grade is missing, a lower bound, or rests on a short observation."""
@@ -248,21 +263,32 @@ class _Period:
         return notes
 
 
-def _counts_by_day(values: pd.DataFrame, table: str, column: str, subjects: pd.DataFrame) -> _Counts:
-    """Lay the counts out by subject and day; the lowest of a day counts."""
+def _counts_by_day(values: pd.DataFrame, table: str, column: str, subjects: pd.DataFrame) -> Counts:
+    """Lay the counts of a frame out by subject and day."""
     read, people = Reader(values, table), Reader(subjects, "subjects")
-    # A pre-dose sample (-0.02) is of the infusion day.
-    day, level = np.trunc(read.numbers("day")), read.numbers(column)
+    day, level = read.numbers("day"), read.numbers(column)
     limits = {name: people.numbers(name, needed=False) for name in FOLLOW_UP_COLUMNS + THERAPY_COLUMNS}
     read.problems += people.problems
     read.finish()
     keys, subject = np.unique(_ids(subjects), return_inverse=True)
     position = pd.Index(keys).get_indexer(pd.Index(_ids(values)))
+    return laid_out(position, day, level, limits, subject)
+
+
+def laid_out(
+    position: npt.NDArray[np.int64], day: Floats, level: Floats, limits: Mapping[str, Floats], subject: Days
+) -> Counts:
+    """Lay counts out by subject and day; the lowest of a day counts.
+
+    `position` is the subject that a count is of, -1 for none; `subject` is the one of each row of the grid,
+    and `limits` are its days of `FOLLOW_UP_COLUMNS` and `THERAPY_COLUMNS`, NaN where they are unknown.
+    """
+    day = np.trunc(day)  # a pre-dose sample (-0.02) is of the infusion day
     used = (position >= 0) & (day >= 0) & (day <= LATE_LAST_DAY)
-    grid = np.full((len(keys), LATE_LAST_DAY + 1), np.nan)
+    grid = np.full((int(subject.max(initial=-1)) + 1, LATE_LAST_DAY + 1), np.nan)
     np.fmin.at(grid, (position[used], day[used].astype(np.int64)), level[used])
     end = _earliest(limits, FOLLOW_UP_COLUMNS)
-    return _Counts(
+    return Counts(
         lowest=grid[subject],
         observed_to=end.astype(np.int64),
         late_to=np.minimum(end, _earliest(limits, THERAPY_COLUMNS)).astype(np.int64),
@@ -280,12 +306,12 @@ def _earliest(limits: Mapping[str, Floats], columns: tuple[str, ...]) -> Floats:
     return np.clip(np.where(np.isnan(days), LATE_LAST_DAY, days), -1, LATE_LAST_DAY)
 
 
-def _early(counts: _Counts) -> _Period:
+def _early(counts: Counts) -> _Period:
     last = np.minimum(counts.observed_to, EARLY_LAST_DAY)
     return _filled(counts.lowest[:, : EARLY_LAST_DAY + 1], last)
 
 
-def _late(counts: _Counts) -> _Period:
+def _late(counts: Counts) -> _Period:
     return _filled(counts.lowest[:, EARLY_LAST_DAY + 1 :], counts.late_to - EARLY_LAST_DAY - 1)
 
 
@@ -344,7 +370,7 @@ def _recovery_day(early: _Period, low: Flags, needed: int) -> Floats:
     return np.where(recovered.any(axis=1), first, np.nan)
 
 
-def _two_lowest(counts: _Counts) -> tuple[Floats, Floats]:
+def _two_lowest(counts: Counts) -> tuple[Floats, Floats]:
     """Lowest and second lowest daily value of the late period, NaN where there is none."""
     day = np.arange(EARLY_LAST_DAY + 1, LATE_LAST_DAY + 1)
     late = np.where(day <= counts.late_to[:, None], counts.lowest[:, EARLY_LAST_DAY + 1 :], np.nan)
@@ -352,14 +378,14 @@ def _two_lowest(counts: _Counts) -> tuple[Floats, Floats]:
     return ordered[:, 0], ordered[:, 1]
 
 
-def _late_neutropenia(counts: _Counts) -> tuple[Floats, list[str]]:
+def _late_neutropenia(counts: Counts) -> tuple[Floats, list[str]]:
     lowest, second = _two_lowest(counts)
     grade = np.select([lowest <= 100, lowest <= 500, lowest <= 1000, lowest <= 1500], [4, 3, 2, 1], 0)
     grade = np.where(second > 1500, 0, grade)
     return np.where(np.isnan(lowest), np.nan, grade), _late_notes("ANC", counts, lowest, second)
 
 
-def _late_thrombocytopenia(counts: _Counts, join_days: int) -> tuple[Floats, list[str]]:
+def _late_thrombocytopenia(counts: Counts, join_days: int) -> tuple[Floats, list[str]]:
     lowest, second = _two_lowest(counts)
     late = _late(counts)
     days_20 = _run_lengths(late.known & (late.level < 20), join_days).max(axis=1)
@@ -368,7 +394,7 @@ def _late_thrombocytopenia(counts: _Counts, join_days: int) -> tuple[Floats, lis
     return np.where(np.isnan(lowest), np.nan, grade), _late_notes("platelets", counts, lowest, second)
 
 
-def _late_notes(what: str, counts: _Counts, lowest: Floats, second: Floats) -> list[str]:
+def _late_notes(what: str, counts: Counts, lowest: Floats, second: Floats) -> list[str]:
     notes = []
     for last, missing, single in zip(counts.late_to, np.isnan(lowest), np.isnan(second), strict=True):
         if missing and last <= EARLY_LAST_DAY:
@@ -380,5 +406,6 @@ def _late_notes(what: str, counts: _Counts, lowest: Floats, second: Floats) -> l
     return notes
 
 
-def _joined(first: list[str], second: list[str]) -> list[str]:
-    return ["; ".join(filter(None, pair)) for pair in zip(first, second, strict=True)]
+def _joined(first: list[str], second: list[str]) -> npt.NDArray[np.object_]:
+    words = ["; ".join(filter(None, pair)) for pair in zip(first, second, strict=True)]
+    return np.array(words, dtype=object)

@@ -12,16 +12,17 @@ import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, grading
+from cart7 import derive, results
 from cart7.toxicity import emergence, tallies, trace
 from cart7.toxicity.emergence import Table
-from cart7.toxicity.haematotoxicity import count_samples
+from cart7.toxicity.haematotoxicity import THERAPIES, Counts, count_samples
 
 Floats: TypeAlias = npt.NDArray[np.float64]
+Flags: TypeAlias = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 TESTS = ("ANC", "PLT")
 UNIT = "10^9/L"
-THERAPIES = ("HSCT", "SECOND_INFUSION", "NEW_THERAPY")
 SPANS = ("nadir", "nadir_day", "recovery_day")
 
 
@@ -142,84 +143,128 @@ def blood_counts(
     """
     rules = rules or CountRules()
     people = emergence.people(subjects)
-    samples, excluded = count_samples(labs, people, TESTS)
-    cells = grading.cells_per_ul(samples["value"], samples["unit"], rows=samples["row"])
-    samples = samples.assign(count=cells / 1000, day=np.floor(samples["day"]))
-    daily = samples.sort_values(["subject_id", "test", "day", "count"], kind="stable")
-    daily = daily.drop_duplicates(["subject_id", "test", "day"])
+    counts = count_samples(labs, people, TESTS)
+    daily = _daily(counts, people, emergence.course(subjects, events))
     tests = [test for test, _ in rules.recovered]
-    therapy = emergence.course(subjects, events).first[list(THERAPIES)].min(axis=1)
-    daily["after_therapy"] = (daily["day"] >= daily["subject_id"].map(therapy)).astype("int64")
-    found = _by_subject(daily[(daily["day"] >= 0) & (daily["after_therapy"] == 0)], people, rules)
+    found = _by_subject(daily, people, rules)
     groups = tallies.groups_of(people, by)
-    course = daily[["subject_id", "test", "day"]].assign(
-        value=daily["count"], after_therapy=daily["after_therapy"]
-    )
+    ids = people["subject_id"].to_numpy(dtype=object)
+    course = {
+        "subject_id": pd.Series(ids[daily.who], dtype=object), "test": pd.Series(daily.test, dtype=object),
+        "day": daily.day, "value": daily.count, "after_therapy": daily.after_therapy.astype("int64"),
+    }  # fmt: skip
     return BloodCountResult(
-        subjects=found, summary=_summary(found, people, groups, tests), rules=rules,
-        course=course.reset_index(drop=True), excluded=excluded.copy(), population=derive.population(people),
+        subjects=pd.DataFrame(found), summary=_summary(found, groups, tests), rules=rules,
+        course=pd.DataFrame(course), excluded=counts.excluded.copy(), population=derive.population(people),
         trace=trace.FrameTrace(
-            lay_out=lambda: trace.day_rows(daily, "labs", "test", "test"), subjects=people, groups=groups
+            lay_out=lambda: trace.day_rows(
+                counts.rows.iloc[daily.picked].assign(day=daily.day), "labs", "test", "test"
+            ),
+            subjects=people, groups=groups,
         ),
     )  # fmt: skip
 
 
-def _by_subject(daily: pd.DataFrame, people: pd.DataFrame, rules: CountRules) -> pd.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class _Daily:
+    """The lowest count of each subject, test and day, by name of the subject, test and day."""
+
+    picked: Ints  # place among the counts
+    who: Ints
+    test: npt.NDArray[np.object_]
+    day: Floats
+    count: Floats  # in 10^9/L
+    after_therapy: Flags
+
+
+def _daily(counts: Counts, people: pd.DataFrame, course: emergence.Course) -> _Daily:
+    """One count a day: the lowest."""
+    of, tests = pd.factorize(counts.rows["test"].to_numpy(dtype=object), sort=True)
+    by_name = np.empty(len(people), dtype=np.int64)
+    by_name[np.argsort(people["subject_id"].to_numpy(dtype=object), kind="stable")] = np.arange(len(people))
+    series, day, count = by_name[counts.who] * 2 + of, np.floor(counts.day), counts.cells / 1000
+    order = np.lexsort((count, day, series))
+    another = np.ones(len(order), dtype=bool)
+    another[1:] = (series[order][1:] != series[order][:-1]) | (day[order][1:] != day[order][:-1])
+    picked = order[another]
+    therapy = np.fmin.reduce([course.first[name].to_numpy() for name in THERAPIES])
+    return _Daily(
+        picked=picked, who=counts.who[picked], test=np.asarray(tests, dtype=object)[of[picked]],
+        day=day[picked], count=count[picked], after_therapy=day[picked] >= therapy[counts.who[picked]],
+    )  # fmt: skip
+
+
+def _by_subject(daily: _Daily, people: pd.DataFrame, rules: CountRules) -> tallies.Columns:
     """One row per subject and test."""
-    series = dict(iter(daily.groupby(["subject_id", "test"], sort=False)))
-    rows = []
-    for subject in people["subject_id"]:
-        for test, bound in rules.recovered:
-            mine = series.get((subject, test))
-            if mine is None:
-                rows.append(
-                    [subject, test, 0, np.nan, np.nan, np.nan, np.nan, "no value from the infusion on"]
-                )
-                continue
-            day, value = mine["day"].to_numpy(dtype=float), mine["count"].to_numpy(dtype=float)
-            early = day <= rules.nadir_to_day
-            if not early.any():
-                rows.append(
-                    [subject, test, len(day), *[np.nan] * 4, f"no value up to day {rules.nadir_to_day:g}"]
-                )
-                continue
-            low = (value < bound) & (early | (value[early] < bound).any())
-            recovery = _recovery(day, low, rules.values)
-            note = "not recovered by the last value" if low.any() and np.isnan(recovery) else ""
-            lowest = int(np.argmin(np.where(early, value, np.inf)))
-            rows.append(
-                [subject, test, len(day), value[lowest], day[lowest], float(low.any()), recovery, note]
-            )
-    columns = ["subject_id", "test", *BloodCountResult.subject_stats, "note"]
-    return pd.DataFrame(rows, columns=columns)
+    tests = np.array([test for test, _ in rules.recovered], dtype=object)
+    bounds = np.array([bound for _, bound in rules.recovered], dtype=float)
+    n = len(people) * len(tests)
+    used = (daily.day >= 0) & ~daily.after_therapy
+    mine, which = np.nonzero(used[:, None] & (daily.test[:, None] == tests))
+    order = np.argsort(daily.who[mine] * len(tests) + which, kind="stable")
+    mine, which = mine[order], which[order]
+    row, day, value = daily.who[mine] * len(tests) + which, daily.day[mine], daily.count[mine]
+    early = day <= rules.nadir_to_day
+    low = value < bounds[which]
+    had_early, was_low = _any(row[early], n), _any(row[early & low], n)
+    low &= early | was_low[row]
+    nadir = np.full(n, np.inf)
+    np.minimum.at(nadir, row[early], value[early])
+    nadir[~had_early] = np.nan
+    lowest = np.flatnonzero(early & (value == nadir[row]))
+    recovery = _recovery_days(row, day, low, rules.values, n)
+    n_values, fell = np.bincount(row, minlength=n), _any(row[low], n)
+    return {
+        "subject_id": np.repeat(people["subject_id"].to_numpy(dtype=object), len(tests)),
+        "test": np.tile(tests, len(people)),
+        "n_values": n_values,
+        "nadir": nadir,
+        "nadir_day": _first(row[lowest], day[lowest], n),
+        "below": np.where(had_early, fell.astype(float), np.nan),
+        "recovery_day": recovery,
+        "note": results.first_reason(
+            (n_values == 0, "no value from the infusion on"),
+            (~had_early, f"no value up to day {rules.nadir_to_day:g}"),
+            (fell & np.isnan(recovery), "not recovered by the last value"),
+        ),
+    }
 
 
-def _recovery(day: Floats, low: npt.NDArray[np.bool_], values: int) -> float:
-    """First of so many consecutive values that are not low, after the first low one."""
-    if not low.any():
-        return float("nan")
-    start = int(np.argmax(low)) + 1
-    for place in range(start, len(day) - values + 1):
-        if not low[place : place + values].any():
-            return float(day[place])
-    return float("nan")
+def _any(row: Ints, n: int) -> Flags:
+    """Which of `n` rows occur."""
+    there: Flags = np.bincount(row, minlength=n) > 0
+    return there
 
 
-def _summary(
-    found: pd.DataFrame, people: pd.DataFrame, groups: tallies.Groups, tests: list[str]
-) -> pd.DataFrame:
+def _first(row: Ints, day: Floats, n: int) -> Floats:
+    """The first of the ascending days of each of `n` rows; NaN where there is none."""
+    first = np.full(n, np.nan)
+    first[row[::-1]] = day[::-1]  # the first is written last
+    return first
+
+
+def _recovery_days(row: Ints, day: Floats, low: Flags, values: int, n: int) -> Floats:
+    """First of so many consecutive values that are not low, after the first low one of each row."""
+    place = np.arange(len(row))
+    begins = np.flatnonzero(np.r_[True, row[1:] != row[:-1]][: len(row)])
+    begin = np.repeat(begins, np.diff(np.r_[begins, len(row)]))
+    last_low = np.maximum.accumulate(np.where(low, place, -1))
+    over = np.flatnonzero((last_low >= begin) & (place - last_low >= values))
+    return _first(row[over], day[over - values + 1], n)
+
+
+def _summary(found: tallies.Columns, groups: tallies.Groups, tests: list[str]) -> pd.DataFrame:
     """Nadir and recovery by test and group."""
-    summary = groups.unfold(pd.DataFrame({"test": np.array(tests, dtype=object)}))
-    who = pd.Index(people["subject_id"]).get_indexer(found["subject_id"])
-    test = found["test"].to_numpy(dtype=object)
-    inside = [(test == name) & member[who] for name in tests for member in groups.members]
+    summary = groups.unfold({"test": np.array(tests, dtype=object)})
+    members = np.repeat(groups.members, len(tests), axis=1)  # a row of `found` per subject and test
+    inside = [(found["test"] == name) & member for name in tests for member in members]
     flags = {
-        "n": found["nadir"].notna(),
+        "n": ~np.isnan(found["nadir"]),
         "n_below": found["below"] == 1,
-        "n_recovered": found["recovery_day"].notna(),
+        "n_recovered": ~np.isnan(found["recovery_day"]),
     }
     for name, flag in flags.items():
-        summary[name] = np.array([int((rows & flag.to_numpy()).sum()) for rows in inside])
+        summary[name] = np.array([int((rows & flag).sum()) for rows in inside])
     for name in SPANS:
         tallies.add_spans(summary, name, found[name], inside)
     summary["note"] = np.select(

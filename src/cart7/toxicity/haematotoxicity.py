@@ -6,19 +6,31 @@ Here: which counts are graded, and when a subject's observation ends. Not here: 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, grading, records, results
+from cart7 import derive, grading, results
 from cart7.errors import DataError
-from cart7.grading.icaht import EARLY_LAST_DAY, LATE_LAST_DAY
+from cart7.grading.icaht import (
+    EARLY_LAST_DAY,
+    LATE_LAST_DAY,
+    laid_out,
+    neutropenia,
+    thrombocytopenia,
+)
 from cart7.toxicity import emergence, tallies, trace
 from cart7.toxicity.emergence import Table
-from cart7.toxicity.laboratory import negative_values
+from cart7.toxicity.laboratory import negative_values, samples
 from cart7.toxicity.remembered import remembered
+
+Floats: TypeAlias = npt.NDArray[np.float64]
+
+THERAPIES = ("NEW_THERAPY", "HSCT", "SECOND_INFUSION")
+"""After them a count says nothing of the first infusion."""
 
 
 class IcahtRules(BaseModel):
@@ -137,17 +149,13 @@ def icaht(
     """
     rules = rules or IcahtRules()
     course = emergence.course(subjects, events)
-    anc, excluded = count_samples(labs, course.subjects, ("ANC",))
-    counts = pd.DataFrame(
-        {"subject_id": anc["subject_id"], "day": anc["day"],
-         "anc_cells_per_ul": grading.cells_per_ul(anc["value"], anc["unit"], rows=anc["row"])}
-    )  # fmt: skip
-    graded = grading.icaht_neutropenia(counts, _observed(course))
+    anc = count_samples(labs, course.subjects, ("ANC",))
+    graded = neutropenia(laid_out(anc.who, anc.day, anc.cells, _limits(course), _each(course)))
     groups = tallies.groups_of(course.subjects, by)
-    graded = _told(graded, course, IcahtResult.subject_stats)
+    told = _told(graded, course, IcahtResult.subject_stats)
     return IcahtResult(
-        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded.copy(), rules=rules,
-        population=derive.population(course.subjects), trace=_trace(anc, graded, course, groups),
+        subjects=told, summary=_icaht_summary(graded, groups, rules), excluded=anc.excluded.copy(),
+        rules=rules, population=derive.population(course.subjects), trace=_trace(anc, graded, course, groups),
     )  # fmt: skip
 
 
@@ -189,86 +197,95 @@ def icaht_platelets(
     """
     rules = rules or IcahtRules()
     course = emergence.course(subjects, events)
-    platelets, excluded = count_samples(labs, course.subjects, ("PLT",))
-    cells = grading.cells_per_ul(platelets["value"], platelets["unit"], rows=platelets["row"])
-    counts = pd.DataFrame(
-        {"subject_id": platelets["subject_id"], "day": platelets["day"], "platelets_10e9_per_l": cells / 1000}
-    )
-    graded = grading.icaht_thrombocytopenia(counts, _observed(course))
+    platelets = count_samples(labs, course.subjects, ("PLT",))
+    counts = laid_out(
+        platelets.who, platelets.day, platelets.cells / 1000, _limits(course), _each(course)
+    )  # in 10^9/L
+    graded = thrombocytopenia(counts)
     groups = tallies.groups_of(course.subjects, by)
-    graded = _told(graded, course, PlateletIcahtResult.subject_stats)
+    told = _told(graded, course, PlateletIcahtResult.subject_stats)
     return PlateletIcahtResult(
-        subjects=graded, summary=_icaht_summary(graded, groups, rules), excluded=excluded.copy(), rules=rules,
-        population=derive.population(course.subjects), trace=_trace(platelets, graded, course, groups),
+        subjects=told, summary=_icaht_summary(graded, groups, rules), excluded=platelets.excluded.copy(),
+        rules=rules, population=derive.population(course.subjects),
+        trace=_trace(platelets, graded, course, groups),
     )  # fmt: skip
 
 
-def _observed(course: emergence.Course) -> pd.DataFrame:
+def _each(course: emergence.Course) -> npt.NDArray[np.int64]:
+    """The subject of each row of the grid: everybody once."""
+    return np.arange(len(course.subjects))
+
+
+def _limits(course: emergence.Course) -> dict[str, Floats]:
     """When observation and the late period of each subject end."""
-    days = course.first
-    therapies = days[["NEW_THERAPY", "HSCT", "SECOND_INFUSION"]].min(axis=1)
-    return pd.DataFrame(
-        {"subject_id": course.subjects["subject_id"], "last_followup_day": course.end,
-         "death_day": course.death, "next_therapy_day": therapies.to_numpy(),
-         "progression_day": days["PROGRESSION"].to_numpy()}
-    )  # fmt: skip
+    day = {name: course.first[name].to_numpy() for name in (*THERAPIES, "PROGRESSION")}
+    return {
+        "last_followup_day": course.end, "death_day": course.death,
+        "next_therapy_day": np.fmin.reduce([day[name] for name in THERAPIES]),
+        "progression_day": day["PROGRESSION"],
+    }  # fmt: skip
 
 
-def _told(graded: pd.DataFrame, course: emergence.Course, stats: tuple[str, ...]) -> pd.DataFrame:
+def _told(graded: tallies.Columns, course: emergence.Course, stats: tuple[str, ...]) -> pd.DataFrame:
     """The graded subjects with the columns asked for."""
-    graded = graded[["subject_id", *stats, "note"]].copy()
-    graded.loc[~course.infused, "note"] = "not infused"
-    return graded
+    told = {name: graded[name] for name in stats}
+    note = np.where(course.infused, graded["note"], "not infused")
+    return pd.DataFrame({"subject_id": course.subjects["subject_id"], **told, "note": note})
 
 
 def _trace(
-    counts: pd.DataFrame, graded: pd.DataFrame, course: emergence.Course, groups: tallies.Groups
+    counts: "Counts", graded: tallies.Columns, course: emergence.Course, groups: tallies.Groups
 ) -> trace.FrameTrace:
     """The counts of days 0 to 100, by period and the grades of their subject."""
     return trace.FrameTrace(lay_out=lambda: _sources(counts, graded), subjects=course.subjects, groups=groups)
 
 
-def _sources(counts: pd.DataFrame, graded: pd.DataFrame) -> pd.DataFrame:
-    day = np.floor(counts["day"].to_numpy(dtype=float))
-    used = counts[(day >= 0) & (day <= LATE_LAST_DAY)]
-    of = graded.set_index("subject_id")
-    keys: dict[str, Any] = {"period": np.where(np.floor(used["day"]) <= EARLY_LAST_DAY, "early", "late")}
+def _sources(counts: "Counts", graded: tallies.Columns) -> pd.DataFrame:
+    day = np.floor(counts.day)
+    used = np.flatnonzero((day >= 0) & (day <= LATE_LAST_DAY))
+    keys: dict[str, Any] = {"period": np.where(day[used] <= EARLY_LAST_DAY, "early", "late")}
     for name in ("early_grade", "late_grade"):
-        grade = of[name].reindex(used["subject_id"]).to_numpy(dtype=float)
-        keys[name] = trace.grade_words(grade)
-    return trace.day_rows(used.assign(**keys), "labs", "test", *keys)
+        keys[name] = trace.grade_words(graded[name][counts.who[used]])
+    return trace.day_rows(counts.rows.iloc[used].assign(**keys), "labs", "test", *keys)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counts:
+    """Counts of the subjects of an analysis with a day, and the rows that are not used."""
+
+    rows: pd.DataFrame
+    who: npt.NDArray[np.int64]  # row of the subject
+    day: Floats
+    cells: Floats  # in cells/uL
+    excluded: pd.DataFrame
 
 
 @remembered
-def count_samples(
-    labs: Table, subjects: pd.DataFrame, tests: tuple[str, ...]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Counts of some tests with their day, and the rows that are not used; a negative one is refused.
-
-    Nobody changes these frames.
-    """
-    samples = records.to_frame(labs, "labs", needs=("test", "value"), fill=("day", "unit"))
-    samples = derive.with_day(samples, subjects, date="sample_date")
-    counts = samples[samples["test"].isin(tests) & samples["value"].notna()]
+def count_samples(labs: Table, subjects: pd.DataFrame, tests: tuple[str, ...]) -> Counts:
+    """Counts of some tests; a negative one, or one of an unknown unit, is refused. Nobody changes them."""
+    table = samples(labs, subjects)
+    counts = table[table["test"].isin(tests) & table["value"].notna()]
     if negative := negative_values(counts):
         raise DataError(negative)
-    return _usable(counts, subjects)
-
-
-def _usable(counts: pd.DataFrame, subjects: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Samples of the subjects with a day, and the others as excluded."""
     mine, others = derive.known_subjects(counts, subjects)
     undated = mine["day"].isna()
     excluded = [
         results.excluded_rows(others, "labs", "not a subject of this analysis"),
         results.excluded_rows(mine[undated], "labs", "day unknown"),
     ]
-    return mine[~undated], results.concat(excluded, results.EXCLUDED_COLUMNS)
+    used = mine[~undated]
+    return Counts(
+        rows=used,
+        who=pd.Index(subjects["subject_id"]).get_indexer(used["subject_id"]),
+        day=used["day"].to_numpy(dtype=float),
+        cells=grading.cells_per_ul(used["value"], used["unit"], rows=used["row"]).to_numpy(dtype=float),
+        excluded=results.concat(excluded, results.EXCLUDED_COLUMNS),
+    )
 
 
-def _icaht_summary(graded: pd.DataFrame, groups: tallies.Groups, rules: IcahtRules) -> pd.DataFrame:
+def _icaht_summary(graded: tallies.Columns, groups: tallies.Groups, rules: IcahtRules) -> pd.DataFrame:
     """Early grade 3 or more among those graded, by group."""
-    grade = graded["early_grade"].to_numpy()
+    grade = graded["early_grade"]
     labels = np.array(groups.labels, dtype=object)
     summary: tallies.Columns = {"group": labels, "n": groups.members.sum(axis=1)}
     summary["n_graded"] = (groups.members & ~np.isnan(grade)).sum(axis=1)
