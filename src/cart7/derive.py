@@ -337,16 +337,16 @@ def with_day(frame: pd.DataFrame, subjects: pd.DataFrame, *, date: str, day: str
     DataFrame
         A copy in which `day` is float64; missing where neither column tells.
     """
-    frame = frame.copy()
-    days = frame[day].astype("float64") if day in frame.columns else pd.Series(np.nan, index=frame.index)
+    days = np.full(len(frame), np.nan)
+    if day in frame.columns:
+        days = frame[day].astype("float64").to_numpy()
     if date in frame.columns:
         zero = day_zero(subjects)
         known = np.append(zero.to_numpy(), np.datetime64("NaT", "ns"))
         begin = known[zero.index.get_indexer(frame["subject_id"])]  # -1, a stranger, is the last
         elapsed = (to_datetime(frame[date]).to_numpy() - begin) / np.timedelta64(1, "D")
-        days = days.where(days.notna(), elapsed)
-    frame[day] = days
-    return frame
+        days = np.where(np.isnan(days), elapsed, days)
+    return frame.assign(**{day: days})
 
 
 def cutoff_days(subjects: pd.DataFrame) -> pd.Series:
