@@ -427,6 +427,23 @@ def test_neither_table_is_refused():
         safety.dose_limiting_toxicity(INFUSED)
 
 
+def test_without_any_subject_every_row_of_the_dlt_table_is_a_stranger():
+    dlt = pd.DataFrame({"subject_id": ["1", "2", "2"], "evaluable": "Y", "dlt": "Y"})
+    nobody, reports = INFUSED.head(0), table(event(grade=5))
+    adjudicated = safety.dose_limiting_toxicity(nobody, dlt=dlt)
+    derived = safety.dose_limiting_toxicity(nobody, adverse_events=reports)
+    both = safety.compare_dlt(nobody, dlt=dlt, adverse_events=reports)
+    for found, n_rows in ((adjudicated, 3), (derived, 1), (both, 4)):
+        assert found.excluded["reason"].tolist() == ["not a subject of this analysis"] * n_rows
+        assert len(found.subjects) == 0
+        assert found.summary[["group", "n"]].values.tolist() == [["ALL", 0]]
+        assert results.check(found.to_frame()) == []
+    assert adjudicated.excluded["row"].tolist() == [1, 2, 3]
+    usual = safety.dose_limiting_toxicity(INFUSED, dlt=dlt)
+    assert list(adjudicated.subjects.columns) == list(usual.subjects.columns)
+    assert len(adjudicated.rows()) == 0
+
+
 def test_three_without_a_dlt_leave_high_rates_possible():
     dlt = pd.DataFrame({"subject_id": ["1", "2", "3"], "evaluable": "Y", "dlt": "N"})
     row = safety.dose_limiting_toxicity(INFUSED, dlt=dlt, by=None).summary.iloc[0]

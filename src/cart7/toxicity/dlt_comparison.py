@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from cart7 import results
+from cart7 import derive, results
 from cart7.toxicity import emergence, tallies
 from cart7.toxicity.dlt_rules import DltRules
-from cart7.toxicity.dose_limiting import dose_limiting_toxicity
+from cart7.toxicity.dose_limiting import Judgement, judgement
 from cart7.toxicity.emergence import Table
 
 FIELDS = ("evaluable", "dlt", "reason")
@@ -81,47 +81,37 @@ def compare_dlt(
     >>> compare_dlt(subjects, dlt=table, adverse_events=rash, by=None).subjects["note"].tolist()
     ['DLT: adjudicated no, derived yes (Rash: grade 4)']
     """
-    stated = dose_limiting_toxicity(subjects, dlt=dlt, events=events, by=by, rules=rules)
-    derived = dose_limiting_toxicity(
-        subjects, adverse_events=adverse_events, events=events, by=by, rules=rules
-    )
-    cells: dict[str, Any] = {"subject_id": stated.subjects["subject_id"]}
+    rules = rules or DltRules()
+    course = emergence.course(subjects, events)
+    stated = judgement(course, rules, dlt=dlt)
+    groups = tallies.groups_of(course.subjects, by)
+    derived = judgement(course, rules, adverse_events=adverse_events)
+    cells: dict[str, Any] = {"subject_id": course.subjects["subject_id"]}
     for name in FIELDS:
-        cells[f"{name}_adjudicated"] = stated.subjects[name].to_numpy()
-        cells[f"{name}_derived"] = derived.subjects[name].to_numpy()
-    same = {name: cells[f"{name}_adjudicated"] == cells[f"{name}_derived"] for name in FIELDS[:2]}
-    unknown = np.isnan(cells["evaluable_adjudicated"]) | np.isnan(cells["dlt_adjudicated"])
-    agree = np.where(unknown, np.nan, (same["evaluable"] & same["dlt"]).astype(float))
-    notes = tallies.notes(
-        len(agree), (unknown, "not adjudicated"), (~same["evaluable"] & ~unknown, "evaluable differs"),
-        (~same["dlt"] & ~unknown, "DLT"),
+        cells[f"{name}_adjudicated"], cells[f"{name}_derived"] = getattr(stated, name), getattr(derived, name)
+    unknown = np.isnan(stated.evaluable) | np.isnan(stated.dlt)
+    differ = {name: (getattr(stated, name) != getattr(derived, name)) & ~unknown for name in FIELDS[:2]}
+    agree = np.where(unknown, np.nan, ~(differ["evaluable"] | differ["dlt"]))
+    note = tallies.notes(
+        len(agree), (unknown, "not adjudicated"), (differ["evaluable"], "evaluable differs"),
+        (differ["dlt"], "DLT"),
     )  # fmt: skip
-    told = ["dlt_adjudicated", "reason_adjudicated", "dlt_derived", "reason_derived"]
-    rows = zip(*(cells[name] for name in told), strict=True)
-    cells |= {"agree": agree, "note": [
-        _difference(note, dict(zip(told, row, strict=True))) for note, row in zip(notes, rows, strict=True)
-    ]}  # fmt: skip
-    frame = pd.DataFrame(cells)
-    members = tallies.groups_of(emergence.people(subjects), by).members
-    counted, other = stated.summary, derived.summary
+    for place in np.flatnonzero(differ["dlt"]).tolist():
+        note[place] += f": adjudicated {_told(stated, place)}, derived {_told(derived, place)}"
+    counted = {"n_agree": agree == 1, "n_dlt_adjudicated": stated.limited, "n_dlt_derived": derived.limited,
+               "n_evaluable_adjudicated": stated.counted, "n_evaluable_derived": derived.counted}  # fmt: skip
     summary = pd.DataFrame(
-        {"group": counted["group"], "n": members.sum(axis=1), "n_agree": (members & (agree == 1)).sum(axis=1),
-         "n_dlt_adjudicated": counted["n_dlt"], "n_evaluable_adjudicated": counted["n"],
-         "n_dlt_derived": other["n_dlt"], "n_evaluable_derived": other["n"], "note": ""}
+        {"group": np.array(groups.labels, dtype=object), "n": groups.members.sum(axis=1)}
+        | {name: (groups.members & flag).sum(axis=1) for name, flag in counted.items()} | {"note": ""}
     )  # fmt: skip
-    excluded = [stated.excluded, derived.excluded]
     return DltComparisonResult(
-        subjects=frame, summary=summary[["group", *DltComparisonResult.stats, "note"]], rules=stated.rules,
-        excluded=results.concat(excluded, results.EXCLUDED_COLUMNS), population=stated.population,
+        subjects=pd.DataFrame(cells | {"agree": agree, "note": note}), summary=summary, rules=rules,
+        excluded=results.concat([stated.excluded, derived.excluded], results.EXCLUDED_COLUMNS),
+        population=derive.population(course.subjects),
     )  # fmt: skip
 
 
-def _difference(note: str, row: dict[str, object]) -> str:
-    """The note with what each source says of the DLT."""
-    if not note.endswith("DLT"):
-        return note
-    parts = []
-    for source in ("adjudicated", "derived"):
-        had, reason = row[f"dlt_{source}"] == 1, row[f"reason_{source}"]
-        parts.append(f"{source} {'yes' if had else 'no'}" + (f" ({reason})" if had and reason else ""))
-    return f"{note}: {', '.join(parts)}"
+def _told(found: Judgement, place: int) -> str:
+    """What one source says of the DLT of a subject."""
+    had, reason = found.dlt[place] == 1, found.reason[place]
+    return ("yes" if had else "no") + (f" ({reason})" if had and reason else "")

@@ -17,9 +17,12 @@ from cart7.stats import proportions
 from cart7.toxicity import emergence, tallies
 from cart7.toxicity.dlt_rules import DltRules
 from cart7.toxicity.emergence import Table
+from cart7.toxicity.remembered import remembered
 from cart7.toxicity.trace import ROW_COLUMNS, FrameTrace
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
 Words: TypeAlias = npt.NDArray[np.object_]
 
 
@@ -122,21 +125,16 @@ def dose_limiting_toxicity(
     """
     rules = rules or DltRules()
     course = emergence.course(subjects, events)
-    if dlt is not None:
-        judged, excluded, sources = _adjudicated(dlt, course)
-    elif adverse_events is not None:
-        judged, excluded, sources = _judged(adverse_events, course, rules)
-    else:
-        raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
-    replace = (judged["evaluable"] == 0).astype(float).where(judged["evaluable"].notna())
-    judged.insert(judged.columns.get_loc("note"), "replace", replace)
+    found = judgement(course, rules, dlt=dlt, adverse_events=adverse_events)
+    replace = np.where(np.isnan(found.evaluable), np.nan, found.evaluable == 0)
+    judged = pd.DataFrame(
+        {"subject_id": course.subjects["subject_id"], "evaluable": found.evaluable, "dlt": found.dlt,
+         "reason": found.reason, "replace": replace, "note": found.note}
+    )  # fmt: skip
     groups = tallies.groups_of(course.subjects, by)
-    evaluable = (judged["evaluable"] == 1).to_numpy()
-    toxic = evaluable & (judged["dlt"] == 1).to_numpy()
     summary: tallies.Columns = {"group": np.array(groups.labels, dtype=object)}
-    replaced = (judged["replace"] == 1).to_numpy()
-    counted = {"n_infused": course.infused, "n": evaluable, "n_dlt": toxic, "n_replace": replaced}
-    for name, flag in counted.items():
+    counted = {"n_infused": course.infused, "n": found.counted, "n_dlt": found.limited}
+    for name, flag in (counted | {"n_replace": replace == 1}).items():
         summary[name] = (groups.members & flag).sum(axis=1)
     tallies.add_proportion(summary, "n_dlt", "n", rules, tallies.RATE)
     counts = (summary["n_dlt"], summary["n"])
@@ -146,23 +144,67 @@ def dose_limiting_toxicity(
         summary[name] = summary.pop(name)
     summary["note"] = np.where(summary["n"] == 0, "nobody evaluable", "")
     return DltResult(
-        subjects=judged, summary=pd.DataFrame(summary), excluded=excluded, rules=rules,
+        subjects=judged, summary=pd.DataFrame(summary), excluded=found.excluded, rules=rules,
         population=derive.population(course.subjects), source="derived" if dlt is None else "adjudicated",
-        trace=FrameTrace(lay_out=sources, subjects=course.subjects, groups=groups),
+        trace=FrameTrace(lay_out=found.lay_out, subjects=course.subjects, groups=groups),
     )  # fmt: skip
 
 
-def _adjudicated(
-    dlt: Table, course: emergence.Course
-) -> tuple[pd.DataFrame, pd.DataFrame, Callable[[], pd.DataFrame]]:
-    """Flags and reasons as the adjudicated table states them, and what lays out the rows that state a DLT."""
-    table = records.to_frame(
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What the table, or the clauses, say of each subject of a course."""
+
+    evaluable: Floats  # 1, 0, missing
+    dlt: Floats
+    reason: Words
+    note: Words
+    excluded: pd.DataFrame
+    lay_out: Callable[[], pd.DataFrame]  # the records of a DLT, as source rows
+
+    @property
+    def counted(self) -> Flags:
+        """Who is evaluable."""
+        evaluable: Flags = self.evaluable == 1
+        return evaluable
+
+    @property
+    def limited(self) -> Flags:
+        """The evaluable with a DLT."""
+        limited: Flags = self.counted & (self.dlt == 1)
+        return limited
+
+
+def judgement(
+    course: emergence.Course,
+    rules: DltRules,
+    *,
+    dlt: Table | None = None,
+    adverse_events: Table | None = None,
+) -> Judgement:
+    """Who is evaluable and who had a DLT: as the table says, without one as the rules judge the events."""
+    if dlt is not None:
+        return _adjudicated(_read(dlt), course)
+    if adverse_events is not None:
+        return _derived(adverse_events, course, rules)
+    raise ValueError("dose_limiting_toxicity needs dlt or adverse_events, got neither")
+
+
+@remembered
+def _read(dlt: Table) -> pd.DataFrame:
+    """The adjudicated table; nobody changes this frame."""
+    return records.to_frame(
         dlt, "dlt", needs=("evaluable", "dlt"), fill=("dlt_term", "not_evaluable_reason", "dlt_onset_day")
     )
+
+
+def _adjudicated(table: pd.DataFrame, course: emergence.Course) -> Judgement:
+    """Flags and reasons as the adjudicated table states them."""
+    n = len(course.subjects)
     who = course.position(table["subject_id"])
-    again = (np.bincount(who[who >= 0], minlength=len(course.subjects)) > 1)[who] & (who >= 0)
-    used = np.flatnonzero((who >= 0) & ~again)
-    row = np.full(len(course.subjects), -1)
+    stranger = who < 0
+    again = (np.bincount(who + 1, minlength=n + 1) > 1)[who + 1] & ~stranger
+    used = np.flatnonzero(~stranger & ~again)
+    row = np.full(n, -1)
     row[who[used]] = used
     there = row >= 0
     untreated = ~course.infused & ~there
@@ -173,28 +215,32 @@ def _adjudicated(
         return words
 
     evaluable, toxic = (
-        np.where(untreated, 0.0, np.select([said(name) == "Y", said(name) == "N"], [1.0, 0.0], np.nan))
-        for name in ("evaluable", "dlt")
+        np.select([untreated | (word == "N"), word == "Y"], [0.0, 1.0], np.nan)
+        for word in (said("evaluable"), said("dlt"))
     )
     term, why_not = (
-        np.where(pd.isna(said(name)), "", said(name)) for name in ("dlt_term", "not_evaluable_reason")
+        np.where(pd.isna(word), "", word) for word in (said("dlt_term"), said("not_evaluable_reason"))
     )
-    judged = pd.DataFrame(
-        {"subject_id": course.subjects["subject_id"], "evaluable": evaluable, "dlt": toxic,
-         "reason": results.first_reason(
-             (untreated, "NOT_INFUSED"), (toxic == 1, term), (evaluable != 1, why_not)
-         ),
-         "note": results.first_reason(
-             (~there & ~untreated, "not in the dlt table"),
-             (np.isnan(evaluable) | np.isnan(toxic), "not adjudicated"),
-             ((toxic == 1) & (evaluable != 1), "DLT of a subject who is not evaluable, not counted"),
-         )}
+    unused = np.concatenate([np.flatnonzero(stranger), np.flatnonzero(again)])
+    why = np.where(stranger[unused], "not a subject of this analysis", "several rows of this subject")
+    return Judgement(
+        evaluable=evaluable, dlt=toxic,
+        reason=results.first_reason(
+            (untreated, "NOT_INFUSED"), (toxic == 1, term), (evaluable != 1, why_not)
+        ),
+        note=results.first_reason(
+            (~there & ~untreated, "not in the dlt table"),
+            (np.isnan(evaluable) | np.isnan(toxic), "not adjudicated"),
+            ((toxic == 1) & (evaluable != 1), "DLT of a subject who is not evaluable, not counted"),
+        ),
+        excluded=_excluded(table, "dlt", unused, why), lay_out=lambda: _stated(table.iloc[used]),
     )  # fmt: skip
-    excluded = [
-        results.excluded_rows(table[who < 0], "dlt", "not a subject of this analysis"),
-        results.excluded_rows(table[again], "dlt", "several rows of this subject"),
-    ]
-    return judged, results.concat(excluded, results.EXCLUDED_COLUMNS), lambda: _stated(table.iloc[used])
+
+
+def _excluded(table: pd.DataFrame, name: str, place: Ints, why: npt.ArrayLike) -> pd.DataFrame:
+    """The rows of a table that are not used, each with its reason."""
+    rows = pd.DataFrame({column: table[column].to_numpy()[place] for column in ("row", "subject_id")})
+    return results.excluded_rows(rows, name, pd.Series(why, index=rows.index, dtype=object))
 
 
 def _stated(table: pd.DataFrame) -> pd.DataFrame:
@@ -208,93 +254,108 @@ def _stated(table: pd.DataFrame) -> pd.DataFrame:
 _READ = ("pt", "verbatim", "aesi", "related_cart", "related_disease")
 
 
-def _judged(
-    adverse_events: Table, course: emergence.Course, rules: DltRules
-) -> tuple[pd.DataFrame, pd.DataFrame, Callable[[], pd.DataFrame]]:
-    """Flags and reasons derived from adverse events and follow-up, and what lays out the records of a DLT."""
+def _derived(adverse_events: Table, course: emergence.Course, rules: DltRules) -> Judgement:
+    """Flags and reasons derived from adverse events and follow-up."""
     timed, _ = emergence.timed(adverse_events, course, words=_READ)
-    timed = timed.assign(grade=emergence.known_grade(timed["grade"].to_numpy(dtype=float)))
-    strangers = timed[timed["who"] < 0]
-    # A reason names the events by day, the worst first, in whatever order they were reported.
-    timed = timed[timed["who"] >= 0].sort_values(
-        ["start_day", "grade", "pt", "row"], ascending=[True, False, True, True], kind="stable"
-    )
-    term = tallies.word_or(tallies.word_or(timed["pt"], timed["verbatim"]), tallies.UNCODED)
-    clause = _clauses(timed, course, rules)
+    grade = emergence.known_grade(timed["grade"].to_numpy(dtype=float))
+    who = timed["who"].to_numpy()
+    infused = np.append(course.infused, False)[who]  # a stranger, -1, is the last
+    possible = (who >= 0) & _may_be_dose_limiting(timed)
+    clause = np.where(possible, _clauses(timed, grade, course, rules), "")
+    asked = possible & infused & _open_question(timed, grade, rules)
+    place = _by_day(timed, grade, (clause != "") | asked)
+    limiting, unclear = place[clause[place] != ""], place[asked[place]]
     n = len(course.subjects)
-    limiting = _of_subject(timed, term + ": " + pd.Series(clause, index=timed.index), clause != "", n, "; ")
-    open_terms = _of_subject(timed, term, _open_question(timed, course, rules), n, ", ")
-    toxic = (limiting != "") & course.infused
+    reasons = _of_subject(who[limiting], _terms(timed, limiting) + ": " + clause[limiting], n, "; ")
+    open_terms = _of_subject(who[unclear], _terms(timed, unclear), n, ", ")
+    toxic = (reasons != "") & course.infused
     why_not = _not_evaluable(course, rules)
-    judged = pd.DataFrame({"subject_id": course.subjects["subject_id"]})
-    judged["evaluable"] = (toxic | (why_not == "")).astype(float)
-    judged["dlt"] = toxic.astype(float)
-    judged["reason"] = np.where(toxic, limiting, why_not)
-    judged["note"] = ["not judged, grade or start missing: " + terms if terms else "" for terms in open_terms]
-    excluded = results.excluded_rows(strangers, "adverse_events", "not a subject of this analysis")
-    dose_limiting = (clause != "") & course.infused[timed["who"].to_numpy()]
-    sources = timed.assign(table="adverse_events", term=term)
-    return judged, excluded, lambda: sources.loc[dose_limiting, list(ROW_COLUMNS)]
+    strangers = np.flatnonzero(who < 0)
+    return Judgement(
+        evaluable=(toxic | (why_not == "")).astype(float), dlt=toxic.astype(float),
+        reason=np.where(toxic, reasons, why_not),
+        note=np.where(open_terms == "", "", "not judged, grade or start missing: " + open_terms),
+        excluded=_excluded(timed, "adverse_events", strangers, "not a subject of this analysis"),
+        lay_out=lambda: _limiting_rows(timed, grade, limiting[infused[limiting]]),
+    )  # fmt: skip
 
 
-def _of_subject(timed: pd.DataFrame, words: pd.Series, picked: Flags, n: int, between: str) -> Words:
-    """The words of the picked records of each of `n` subjects, one after the other."""
-    found: list[list[str]] = [[] for _ in range(n)]
-    for who, word in zip(timed["who"].to_numpy()[picked], words.to_numpy(dtype=object)[picked], strict=True):
-        found[who].append(word)
-    return np.array([between.join(texts) for texts in found], dtype=object)
+def _limiting_rows(timed: pd.DataFrame, grade: Floats, place: Ints) -> pd.DataFrame:
+    """The dose-limiting records, as source rows."""
+    rows = timed.iloc[place]
+    term = pd.Series(_terms(timed, place), index=rows.index, dtype=object)
+    return rows.assign(table="adverse_events", term=term, grade=grade[place])[list(ROW_COLUMNS)]
 
 
-def _clauses(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> Words:
-    """The clause that makes each record dose-limiting, empty where none does."""
-    grade, start = timed["grade"].to_numpy(), timed["start_day"].to_numpy()
-    last_contact = np.fmax(course.risk_end[timed["who"].to_numpy()], start)
-    end = timed["end_day"].fillna(pd.Series(last_contact, index=timed.index)).to_numpy()
+def _terms(timed: pd.DataFrame, place: Ints) -> Words:
+    """The preferred term of the records at `place`, else the words of the report."""
+    pt, verbatim = (timed[name].to_numpy(dtype=object)[place] for name in ("pt", "verbatim"))
+    return np.where(pd.isna(pt), np.where(pd.isna(verbatim), tallies.UNCODED, verbatim), pt)
+
+
+def _by_day(timed: pd.DataFrame, grade: Floats, picked: Flags) -> Ints:
+    """Where the picked records stand: by day, the worst first, in whatever order they were reported."""
+    place = np.flatnonzero(picked)
+    row, pt, day = (timed[name].to_numpy()[place] for name in ("row", "pt", "start_day"))
+    code, names = pd.factorize(pt, sort=True)
+    order = np.lexsort((row, np.where(code < 0, len(names), code), -grade[place], day))  # missing is last
+    by_day: Ints = place[order]
+    return by_day
+
+
+def _of_subject(who: Ints, words: Words, n: int, between: str) -> Words:
+    """The words of the records of each of `n` subjects, one after the other."""
+    found: dict[int, list[str]] = {}
+    for subject, word in zip(who.tolist(), words.tolist(), strict=True):
+        found.setdefault(subject, []).append(word)
+    texts: Words = np.full(n, "", dtype=object)
+    texts[list(found)] = [between.join(said) for said in found.values()]
+    return texts
+
+
+def _clauses(timed: pd.DataFrame, grade: Floats, course: emergence.Course, rules: DltRules) -> Words:
+    """The clause that a record of the window meets, the first in force, empty where it meets none."""
+    start, end = timed["start_day"].to_numpy(), timed["end_day"].to_numpy()
+    risk_end = emergence.of_subject(course.risk_end, timed["who"].to_numpy())
+    end = np.where(np.isnan(end), np.fmax(risk_end, start), end)
     duration = end - start + 1
-    kinds = _kinds(timed, rules)
-    cases = []
-    for clause in rules.in_force():
-        applies = kinds[clause.of] & (grade == clause.grade)
+    clauses = rules.in_force()
+    kinds = _kinds(timed, grade, rules, {clause.of for clause in clauses})
+    words: Words = np.full(len(timed), "", dtype=object)
+    for clause in reversed(clauses):
+        applies = kinds[clause.of] & (grade == clause.grade) & (start >= 0) & (start <= rules.window_days)
         if clause.longer_than_days is not None:
             applies &= duration > clause.longer_than_days
         if clause.present_after_window:
             applies &= end > rules.window_days
-        cases.append((applies, np.array(clause.words(rules.window_days), dtype=object)))
-    words = np.select([case for case, _ in cases], [text for _, text in cases], "")
-    return np.where(
-        _may_be_dose_limiting(timed, rules) & (start >= 0) & (start <= rules.window_days), words, ""
-    )
+        words[applies] = clause.words(rules.window_days)
+    return words
 
 
-def _kinds(timed: pd.DataFrame, rules: DltRules) -> dict[str, Flags]:
-    """Which records each kind of clause is about."""
-    exempt = tallies.among(timed["pt"], rules.exempt_terms) & ~(timed["grade"] == 5).to_numpy(dtype=bool)
-    kinds = {name: tallies.in_category(timed, name) & ~exempt for name in ("CRS", "ICANS", "HLH")}
-    syndrome = kinds["CRS"] | kinds["ICANS"]
-    haematological = tallies.among(timed["pt"], rules.haematological_terms) & ~syndrome & ~exempt
-    own_clause = {clause.of for clause in rules.in_force()}
-    hlh = kinds["HLH"] if "HLH" in own_clause else np.zeros(len(timed), dtype=bool)
-    kinds |= {
-        "any": ~exempt,
-        "haematological": haematological,
-        "other": ~syndrome & ~haematological & ~hlh & ~exempt,
-    }
-    return kinds
+def _kinds(timed: pd.DataFrame, grade: Floats, rules: DltRules, own_clause: set[str]) -> dict[str, Flags]:
+    """Which records each kind of clause is about; those of HLH are among the others without its own."""
+    judged = (grade == 5) | ~tallies.among(timed["pt"], rules.exempt_terms)
+    syndromes = ("CRS", "ICANS", *own_clause & {"HLH"})
+    kinds = {name: tallies.in_category(timed, name) & judged for name in syndromes}
+    aesi = kinds["CRS"] | kinds["ICANS"]
+    haematological = tallies.among(timed["pt"], rules.haematological_terms) & ~aesi & judged
+    other = judged & ~haematological & ~np.logical_or.reduce(list(kinds.values()))
+    return kinds | {"any": judged, "haematological": haematological, "other": other}
 
 
-def _may_be_dose_limiting(timed: pd.DataFrame, rules: DltRules) -> Flags:
+def _may_be_dose_limiting(timed: pd.DataFrame) -> Flags:
     """Related to the CAR-T cells and not due to the disease."""
     return tallies.related(timed["related_cart"]) & ~tallies.among(timed["related_disease"], ("Y",))
 
 
-def _open_question(timed: pd.DataFrame, course: emergence.Course, rules: DltRules) -> Flags:
+def _open_question(timed: pd.DataFrame, grade: Floats, rules: DltRules) -> Flags:
     """Records that could be dose-limiting but for a missing grade or start."""
-    start = timed["start_day"]
-    no_grade = timed["grade"].isna() & (start >= 0) & (start <= rules.window_days)
-    no_start = start.isna() & (timed["grade"].isna() | (timed["grade"] >= 3))
-    over_before = timed["end_day"] < 0
-    unclear = ((no_grade | no_start) & ~over_before).to_numpy(dtype=bool)
-    asked: Flags = unclear & _may_be_dose_limiting(timed, rules) & course.infused[timed["who"].to_numpy()]
+    start = timed["start_day"].to_numpy()
+    ungraded = np.isnan(grade)
+    no_grade = ungraded & (start >= 0) & (start <= rules.window_days)
+    no_start = np.isnan(start) & (ungraded | (grade >= 3))
+    over_before = timed["end_day"].to_numpy() < 0
+    asked: Flags = (no_grade | no_start) & ~over_before
     return asked
 
 
@@ -315,4 +376,4 @@ def _not_evaluable(course: emergence.Course, rules: DltRules) -> Words:
         (course.death < rules.window_days, "DEATH"),
         (~(course.risk_end >= rules.window_days), "LOST_TO_FOLLOW_UP"),
     )
-    return np.select([why for why, _ in reasons], [np.array(word, dtype=object) for _, word in reasons], "")
+    return results.first_reason(*reasons)
