@@ -186,6 +186,31 @@ def test_a_line_whose_column_was_not_collected_is_missing_and_not_zero():
     assert line(found, "any_teae")["n_subjects"] == 1
 
 
+def test_a_grade_or_a_relation_that_was_not_collected_is_neither_nobody_nor_everybody():
+    found = safety.overview(table({"subject_id": "1", "start_day": 5, "pt": "Pyrexia"}), INFUSED)
+    open_lines = {
+        "any_teae_grade_ge3": "grade", "fatal_teae": "grade and outcome", "related_cart_teae": "related_cart",
+        "related_ld_teae": "related_ld", "infection_any": "aesi and soc",
+    }  # fmt: skip
+    for name, column in open_lines.items():
+        assert np.isnan(line(found, name)["n_subjects"])
+        assert line(found, name)["note"] == f"{column} not collected"
+    assert line(found, "cytopenia_any")["n_subjects"] == 0
+    fatal = table({"subject_id": "1", "start_day": 5, "outcome": "FATAL"})
+    assert line(safety.overview(fatal, INFUSED), "fatal_teae")["n_subjects"] == 1
+
+
+@pytest.mark.parametrize("yes", ["Y", "yes", 1, 1.0, True, "true"])
+def test_yes_is_yes_however_it_was_written(yes):
+    rows = table(event(serious=yes, related_cart=not yes if yes is True else "N"))
+    people = pd.DataFrame({"subject_id": ["1"], "infused": [yes]})
+    found = safety.overview(rows, people, by=None)
+    assert line(found, "serious_teae")["n_subjects"] == 1
+    assert line(found, "related_cart_teae")["n_subjects"] == 0
+    judged_so = pd.DataFrame({"subject_id": ["1"], "evaluable": [yes], "dlt": [yes]})
+    assert safety.dose_limiting_toxicity(people, dlt=judged_so, by=None).summary["n_dlt"].tolist() == [1]
+
+
 def test_the_lines_stand_in_the_order_of_the_table():
     names = safety.overview(table(event()), INFUSED, by=None).summary["row"].tolist()
     assert names == [
@@ -347,6 +372,25 @@ def test_a_record_without_a_start_is_excluded_from_episodes_but_its_subject_coun
     assert found.excluded["reason"].tolist() == ["start unknown, not in an episode"]
 
 
+def test_an_episode_keeps_its_records_when_one_ends_before_it_starts():
+    rows = table(
+        event(aesi="CRS", start_day=2, end_day=5, grade=1), event(aesi="CRS", start_day=6, end_day=4, grade=3),
+        event(aesi="CRS", start_day=30, end_day=25),
+    )  # fmt: skip
+    found = safety.episodes(rows, INFUSED, category="CRS")
+    assert found.subjects["n_records"].tolist() == [2, 1]
+    assert found.rows(episode=1)["row"].tolist() == [1, 2]
+    assert found.rows(episode=2)["row"].tolist() == [3]
+
+
+def test_a_later_episode_without_an_end_leaves_the_total_open_and_says_so():
+    rows = table(event(aesi="CRS", start_day=2, end_day=5), event(aesi="CRS", start_day=30))
+    found = safety.special_interest(rows, INFUSED.drop(columns="followup_end_date"), by=None)
+    assert found.subjects[["total_days", "note"]].isna().to_numpy().tolist() == [[True, False]]
+    assert found.subjects["note"].tolist() == ["duration of a later episode unknown"]
+    assert line(found, "CRS", key="category")["note"] == "days unknown"
+
+
 def test_nobody_with_it_says_so():
     row = line(safety.special_interest(table(event(aesi="CRS")), INFUSED), "ICANS", key="category")
     assert (row["n_subjects"], row["estimate"]) == (0, 0)
@@ -475,6 +519,14 @@ def test_the_units_of_a_count_are_converted():
         labs = anc([value * factor for value in low], unit)
         found = safety.icaht(labs, INFUSED).subjects.iloc[0]
         assert (found["days_le_500"], found["early_grade"], found["recovery_day"]) == (7, 2, 7)
+
+
+def test_a_negative_count_and_an_unknown_unit_are_told_together():
+    labs = anc([0.5, -1.0, 2.0]).assign(unit=["furlong", "10^9/L", "10^9/L"])
+    with pytest.raises(errors.DataError) as caught:
+        safety.icaht(labs, INFUSED)
+    told = [(problem.row, problem.rule) for problem in caught.value.problems]
+    assert told == [(1, "UNIT-UNKNOWN"), (2, "NUMBER-NEGATIVE")]
 
 
 def test_an_unknown_unit_is_refused_row_by_row():

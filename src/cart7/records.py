@@ -565,8 +565,9 @@ def to_frame(
     Returns
     -------
     DataFrame
-        A copy with a plain index. Words are stripped text, blank is None; numbers are float64; `row`
-        is the 1-based row of the input (its index, where that is named `row`).
+        A copy with a plain index. Words are stripped text, blank is None; yes and no are Y and N, also where
+        they were written as 1 and 0, true and false; numbers are float64; `row` is the 1-based row of the
+        input (its index, where that is named `row`).
 
     Raises
     ------
@@ -657,10 +658,12 @@ def _typed(
             return values.array.copy()  # its levels name the groups, those with nobody in them too
         if schema.columns[name].kind == "str":
             named = _categorical(values)
-            return _decoded(named.codes, named.categories.to_numpy(dtype=object))
+            words = _decoded(named.codes, named.categories.to_numpy(dtype=object))
+            return _yes_or_no(words) if {"Y", "N"} <= set(schema.columns[name].allowed) else words
         values = values.astype(object)
     if schema.columns[name].kind == "str":
-        return _words(values)
+        words = _words(values)
+        return _yes_or_no(words) if {"Y", "N"} <= set(schema.columns[name].allowed) else words
     if not _is_number(schema, name):
         return _copied(values)
     if values.dtype.kind in "iuf":
@@ -677,6 +680,20 @@ def _typed(
                         rule="NOT-A-NUMBER", message="a number belongs here")
             )  # fmt: skip
     return numbers
+
+
+_ANSWERS = {
+    **dict.fromkeys(("y", "yes", "1", "true"), "Y"),
+    **dict.fromkeys(("n", "no", "0", "false"), "N"),
+}
+
+
+def _yes_or_no(words: np.ndarray) -> np.ndarray:
+    """Y and N, however they were written; another word stays."""
+    if set(words.tolist()) <= {"Y", "N", None}:
+        return words
+    said = [_ANSWERS.get(word.casefold(), word) if word else word for word in words.tolist()]
+    return np.array([*said, None], dtype=object)[:-1]
 
 
 def _copied(values: pd.Series) -> Any:

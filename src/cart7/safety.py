@@ -424,7 +424,7 @@ def episodes(
         population=derive.population(found.course.subjects),
         trace=trace.Trace(found=found, groups=groups_of(found.course.subjects, None),
                           keys=merged[["subject_id", "category", "episode"]],
-                          assign=lambda: episode_records(found, series, merged)),
+                          assign=lambda: episode_records(found, series, rules.gap_days)),
     )  # fmt: skip
 
 

@@ -54,9 +54,7 @@ def _merged(found: emergence.Records, series: Ints, gap_days: float) -> tuple[Co
     start, until = found.table["start_day"].to_numpy(), end_or_risk_end(found)
     grade, open_end = found.table["grade"].to_numpy(), np.isnan(found.table["end_day"].to_numpy())
     undated = (series >= 0) & np.isnan(start)
-    picked = np.flatnonzero((series >= 0) & ~np.isnan(start))
-    order, begins = counting.episodes(series[picked], start[picked], until[picked], gap=gap_days)
-    rows = picked[order]
+    rows, begins = _in_order(found, series, gap_days)
     owner, first = series[rows][begins], start[rows][begins]
     number = np.arange(len(begins))
     start_of_series = np.maximum.accumulate(
@@ -79,20 +77,18 @@ def _merged(found: emergence.Records, series: Ints, gap_days: float) -> tuple[Co
     return merged, found.set_aside(undated, "start unknown, not in an episode")
 
 
-def episode_records(found: emergence.Records, series: Ints, merged: pd.DataFrame) -> tuple[Ints, Ints]:
-    """Row of `merged` (subject_id, start_day, end_day) of each record, and the record."""
-    ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    start = found.table["start_day"].to_numpy()
-    owner, first = merged["subject_id"].to_numpy(dtype=object), merged["start_day"].to_numpy()
-    last = np.where(np.isnan(merged["end_day"].to_numpy()), np.inf, merged["end_day"].to_numpy())
-    blocks = [
-        np.flatnonzero(
-            (series >= 0) & (ids[found.who] == owner[row]) & (start >= first[row]) & (start <= last[row])
-        )
-        for row in range(len(merged))
-    ]
-    row = np.repeat(np.arange(len(merged)), [len(block) for block in blocks])
-    return row, np.concatenate([*blocks, np.zeros(0, dtype=np.int64)]).astype(np.int64)
+def _in_order(found: emergence.Records, series: Ints, gap_days: float) -> tuple[Ints, Ints]:
+    """The records with a start by series and start, and where among them an episode begins."""
+    start, until = found.table["start_day"].to_numpy(), end_or_risk_end(found)
+    picked = np.flatnonzero((series >= 0) & ~np.isnan(start))
+    order, begins = counting.episodes(series[picked], start[picked], until[picked], gap=gap_days)
+    return picked[order], begins
+
+
+def episode_records(found: emergence.Records, series: Ints, gap_days: float) -> tuple[Ints, Ints]:
+    """Row of `merged_episodes` of each record that is in an episode, and the record."""
+    rows, begins = _in_order(found, series, gap_days)
+    return np.repeat(np.arange(len(begins)), np.diff(np.r_[begins, len(rows)])), rows
 
 
 def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[Columns, pd.DataFrame]:
@@ -121,6 +117,8 @@ def affected_subjects(found: emergence.Records, gap_days: float) -> tuple[Column
     note = notes(
         len(had),
         (~dated, "start unknown"), (dated & np.isnan(columns["duration_days"]), "duration unknown"),
+        (~np.isnan(columns["duration_days"]) & np.isnan(columns["total_days"]),
+         "duration of a later episode unknown"),
         (np.isnan(columns["max_grade"]), "grade missing"),
     )  # fmt: skip
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
@@ -160,7 +158,8 @@ def special_summary(affected: Columns, groups: Groups, rules: IntervalRules) -> 
     for name in MADE[:2]:
         summary[name] = summary.pop(name)
     nobody = "nobody had " + summary["category"]
-    unknown = np.isnan(summary["onset_median"]) | np.isnan(summary["duration_median"])
+    spans = ("onset_median", "duration_median", "total_days_median")
+    unknown = np.isnan([summary[name] for name in spans]).any(axis=0)
     summary["note"] = results.first_reason(
         (summary["n"] == 0, "nobody in this group"), (summary["n_subjects"] == 0, nobody),
         (unknown, "days unknown"),

@@ -265,8 +265,6 @@ def count_samples(labs: Table, subjects: pd.DataFrame, tests: tuple[str, ...]) -
     """Counts of some tests; a negative one, or one of an unknown unit, is refused. Nobody changes them."""
     table = samples(labs, subjects)
     counts = table[table["test"].isin(tests) & table["value"].notna()]
-    if negative := negative_values(counts):
-        raise DataError(negative)
     mine, others = derive.known_subjects(counts, subjects)
     undated = mine["day"].isna()
     excluded = [
@@ -274,11 +272,18 @@ def count_samples(labs: Table, subjects: pd.DataFrame, tests: tuple[str, ...]) -
         results.excluded_rows(mine[undated], "labs", "day unknown"),
     ]
     used = mine[~undated]
+    problems, cells = negative_values(counts), None
+    try:
+        cells = grading.cells_per_ul(used["value"], used["unit"], rows=used["row"])
+    except DataError as error:
+        problems += error.problems
+    if problems or cells is None:
+        raise DataError(sorted(problems, key=lambda problem: problem.row or 0))
     return Counts(
         rows=used,
         who=pd.Index(subjects["subject_id"]).get_indexer(used["subject_id"]),
         day=used["day"].to_numpy(dtype=float),
-        cells=grading.cells_per_ul(used["value"], used["unit"], rows=used["row"]).to_numpy(dtype=float),
+        cells=cells.to_numpy(dtype=float),
         excluded=results.concat(excluded, results.EXCLUDED_COLUMNS),
     )
 

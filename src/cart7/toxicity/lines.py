@@ -56,16 +56,28 @@ def overview_lines(found: emergence.Records, rules: SafetyRules) -> dict[str, Fl
     }
 
 
-LINE_NEEDS = {
+_NEEDS = {
     "serious": ("serious_teae", "serious_related_cart_teae"),
+    "related_cart": ("related_cart_teae", "related_cart_teae_grade_ge3", "serious_related_cart_teae"),
+    "related_ld": ("related_ld_teae",),
     "dlt": ("dlt",),
     "aesi": ("crs_any", "crs_grade_ge3", "icans_any", "icans_grade_ge3", "iec_hs_any"),
-}
+    "aesi and soc": ("infection_any", "infection_grade_ge3"),
+    "aesi and pt": ("cytopenia_any", "cytopenia_grade_ge3", "prolonged_cytopenia"),
+    "pt": ("uncoded_any",),
+    "grade and outcome": ("fatal_teae",),
+    "grade": (
+        "any_teae_grade_ge3", "related_cart_teae_grade_ge3", "crs_grade_ge3", "icans_grade_ge3",
+        "infection_grade_ge3", "cytopenia_grade_ge3", "prolonged_cytopenia",
+    ),
+}  # fmt: skip
+"""Lines that say nothing where none of these columns was collected."""
 
 
 def lines_not_collected(collected: tuple[str, ...]) -> dict[str, str]:
-    """Lines whose column was not collected, with that column."""
-    return {line: name for name, lines in LINE_NEEDS.items() if name not in collected for line in lines}
+    """Lines whose column was not collected, with that column; where two would do, with both."""
+    silent = [names for names in _NEEDS if not set(names.split(" and ")) & set(collected)]
+    return {line: names for names in reversed(silent) for line in _NEEDS[names]}
 
 
 def leave_open(summary: pd.DataFrame, collected: tuple[str, ...]) -> None:
