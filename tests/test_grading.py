@@ -251,3 +251,10 @@ def test_two_low_platelet_values_make_a_late_grade_and_one_of_many_does_not():
 def test_cell_counts_are_converted_to_cells_per_ul():
     values, units = pd.Series([0.29, 290, 0.29]), pd.Series(["10^9/L", "/mm3", "10^3 / \u00b5L"])
     assert grading.cells_per_ul(values, units, rows=pd.Series([1, 2, 3])).tolist() == [290, 290, 290]
+
+
+@pytest.mark.parametrize("uln", [0.57, 5.7, 0.09, 0.18, 40.0])
+def test_exactly_five_times_the_limit_is_not_above_it(uln):
+    seen = pd.DataFrame({"id": ["a", "b"], "ferritin": 9000, "ferritin_uln": 400, "alt_uln": uln,
+                         "alt": [round(5 * uln, 2), round(5 * uln, 2) + 0.01]})  # fmt: skip
+    assert grading.iec_hs(seen)["screen"].tolist() == [0.0, 1.0]

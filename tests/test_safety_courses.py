@@ -84,6 +84,43 @@ def test_a_course_without_days_or_with_one_keeps_its_shape(rows):
     assert len(found.rows(category="CRS")) == rows
 
 
+@pytest.mark.parametrize(
+    ("subjects", "graded", "reason"),
+    [
+        (ONE.head(0), days((3, 1), (4, 2)), "not a subject of this analysis"),
+        (ONE, days((3, 7), (4, np.nan)), "no grade 1 to 5"),
+        (ONE, days((3, 1), (4, 2), event="FEVER"), "neither CRS nor ICANS"),
+    ],
+)
+def test_rows_of_which_none_is_used_are_all_excluded(subjects, graded, reason):
+    found = safety.aesi_course(graded, subjects, pd.DataFrame([drug("Tocilizumab", 3)]))
+    assert found.excluded[["row", "reason"]].values.tolist() == [[1, reason], [2, reason]]
+    usual = course(days((3, 1)), drug("Tocilizumab", 3))
+    for name in ("subjects", "days"):
+        empty, filled = getattr(found, name), getattr(usual, name)
+        assert len(empty) == 0
+        assert list(empty.columns) == list(filled.columns)
+        numbers = filled.select_dtypes("number")
+        assert (empty[numbers.columns].dtypes == numbers.dtypes).all()
+    assert (found.summary["n_subjects"] == 0).all()
+    assert list(found.summary.columns) == list(usual.summary.columns)
+    assert found.rows(category="CRS").empty
+    assert results.check(found.to_frame()) == []
+    reports = reported().head(0)
+    assert safety.aesi_checks(reports, subjects, aesi_course=graded).empty
+
+
+def test_tables_that_are_changed_by_their_reader_do_not_change_the_next_one():
+    graded, given = days((3, 1), (4, 7)), pd.DataFrame([drug("Tocilizumab", 3)])
+    first = safety.aesi_course(graded, ONE, given, by=None)
+    for frame in (first.days, first.treatments, first.excluded):
+        frame.iloc[:, 0] = "changed"
+    second = safety.aesi_course(graded, ONE, given, by=None)
+    assert second.days["subject_id"].tolist() == second.treatments["subject_id"].tolist() == ["1"]
+    assert second.excluded["table"].tolist() == ["aesi_course"]
+    assert safety.aesi_course(graded.assign(grade=2), ONE, given, by=None).subjects["max_grade"][0] == 2
+
+
 # ------------------------------------------------------------------------------------------ consistency
 
 

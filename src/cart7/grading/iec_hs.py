@@ -4,14 +4,19 @@ Here: laboratory criteria of one assessment. Not here: the diagnosis and its gra
 can give; the values of a study (`safety`).
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from cart7.grading.ctcae import TOLERANCE
 from cart7.grading.reading import Reader
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.object_]
 
 FERRITIN_FOLD = 2.0
 ENZYME_FOLD = 5.0
@@ -60,14 +65,22 @@ def iec_hs(frame: pd.DataFrame) -> pd.DataFrame:
     [[1.0, 'ferritin > 2 x ULN; fibrinogen low']]
     """
     read = Reader(frame, "iec_hs")
-    number = {name: read.numbers(name, needed=name == "ferritin") for name in _NUMBERS}
-    for name, values in number.items():
+    cells = {name: read.numbers(name, needed=name == "ferritin") for name in _NUMBERS}
+    for name, values in cells.items():
         if name in frame.columns:
             read.refuse(name, values < 0, "NUMBER-NEGATIVE", "a laboratory value cannot be negative")
-    flag = {name: read.flags(name, blank=np.nan) == 1 for name in _FLAGS}
-    unknown = {name: np.isnan(read.numbers(name, needed=False)) for name in _FLAGS}
+    cells |= {name: read.flags(name, blank=np.nan) for name in _FLAGS}
+    cells |= {name: read.numbers(name, needed=False) for name in _FLAGS}
     read.finish()
-    ferritin = number["ferritin"]
+    return frame.assign(**judged(cells))
+
+
+def judged(cells: Mapping[str, Floats]) -> dict[str, Any]:
+    """The columns that `iec_hs` adds, from its columns as checked numbers; one that is not there is blank."""
+    blank = np.full(len(cells["ferritin"]), np.nan)
+    number = {name: cells.get(name, blank) for name in (*_NUMBERS, *_FLAGS)}
+    flag = {name: number[name] == 1 for name in _FLAGS}
+    ferritin, fibrinogen = number["ferritin"], number["fibrinogen"]
     required = {
         "ferritin > 2 x ULN": ferritin > FERRITIN_FOLD * number["ferritin_uln"],
         "ferritin > 2 x infusion": ferritin > FERRITIN_FOLD * number["ferritin_at_infusion"],
@@ -75,32 +88,25 @@ def iec_hs(frame: pd.DataFrame) -> pd.DataFrame:
     }
     others = {
         "ALT or AST > 5 x": _raised(number, "alt") | _raised(number, "ast"),
-        "fibrinogen low": (number["fibrinogen"] < FIBRINOGEN_LOW)
-        | (number["fibrinogen"] < number["fibrinogen_lln"]),
+        "fibrinogen low": (fibrinogen < FIBRINOGEN_LOW) | (fibrinogen < number["fibrinogen_lln"]),
         "cytopenia with grade 4": flag["cytopenia_grade4"],
         "haemophagocytosis": flag["haemophagocytosis"],
     }
     high, any_other = np.any(list(required.values()), axis=0), np.any(list(others.values()), axis=0)
     no_limit = np.isnan(number["ferritin_uln"]) & np.isnan(number["ferritin_at_infusion"])
     open_ferritin = ~high & (np.isnan(ferritin) | no_limit)
-    screen = np.where(open_ferritin, np.nan, (high & any_other).astype(float))
-    absent = {
-        "ALT and AST": np.isnan(number["alt"]) & np.isnan(number["ast"]),
-        "fibrinogen": np.isnan(number["fibrinogen"]), "cytopenia": unknown["cytopenia_grade4"],
-    }  # fmt: skip
-    why = np.where(
-        np.isnan(ferritin), "ferritin missing", "neither the ULN nor the value at infusion is known"
-    )
-    return frame.assign(
-        screen=screen, ferritin_criterion=np.where(open_ferritin, np.nan, high.astype(float)),
-        criteria=_words({**required, **others}),
-        note=[
-            reason if missing else (f"not known: {gone}" if gone and positive != 1 and met else "")
-            for reason, missing, gone, positive, met in zip(
-                why, open_ferritin, _words(absent, ", "), screen, high, strict=True
-            )
-        ],
+    absent = _words(
+        {"ALT and AST": np.isnan(number["alt"]) & np.isnan(number["ast"]),
+         "fibrinogen": np.isnan(fibrinogen), "cytopenia": np.isnan(number["cytopenia_grade4"])}, ", "
     )  # fmt: skip
+    note = np.where(high & ~any_other & (absent != ""), "not known: " + absent, "")
+    note[open_ferritin] = "neither the ULN nor the value at infusion is known"
+    note[open_ferritin & np.isnan(ferritin)] = "ferritin missing"
+    return {
+        "screen": np.where(open_ferritin, np.nan, high & any_other),
+        "ferritin_criterion": np.where(open_ferritin, np.nan, high),
+        "criteria": _words({**required, **others}).tolist(), "note": note.tolist(),
+    }  # fmt: skip
 
 
 _NUMBERS = (
@@ -113,11 +119,18 @@ _FLAGS = ("ferritin_rising", "cytopenia_grade4", "haemophagocytosis")
 def _raised(number: dict[str, Floats], enzyme: str) -> Flags:
     """Above 5 x ULN, or 5 x a baseline that is above the ULN."""
     limit = np.fmax(number[f"{enzyme}_uln"], np.nan_to_num(number[f"{enzyme}_baseline"], nan=0.0))
-    raised: Flags = number[enzyme] > ENZYME_FOLD * limit
+    # 5 x 0.57 is 2.8499999999999996 in binary: exactly 5 x is not above.
+    raised: Flags = number[enzyme] > ENZYME_FOLD * limit * (1 + TOLERANCE)
     return raised
 
 
-def _words(cases: dict[str, Flags], between: str = "; ") -> list[str]:
-    """The cases that hold, row by row."""
-    texts = [np.where(holds, text, "") for text, holds in cases.items()]
-    return [between.join(filter(None, row)) for row in zip(*texts, strict=True)]
+def _words(cases: dict[str, Flags], between: str = "; ") -> Words:
+    """The cases that hold, row by row; each combination that occurs is written once."""
+    held = (1 << np.arange(len(cases))) @ np.array(list(cases.values()))
+    combinations, of_row = np.unique(held, return_inverse=True)
+    texts = [
+        between.join(text for place, text in enumerate(cases) if held >> place & 1)
+        for held in combinations.tolist()
+    ]
+    words: Words = np.array(texts, dtype=object)[of_row]
+    return words

@@ -17,9 +17,11 @@ from cart7 import derive, grading, records, results
 from cart7.toxicity import emergence, tallies, trace
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.episodes import merged_episodes
+from cart7.toxicity.remembered import remembered
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
+Ints: TypeAlias = npt.NDArray[np.int64]
 
 SYNDROMES = ("CRS", "ICANS")
 TREATMENTS = ("tocilizumab", "steroid")
@@ -172,14 +174,16 @@ def aesi_course(
     people = emergence.people(subjects)
     days, excluded = _days(aesi_course, people)
     given = None if conmeds is None else _treatments(conmeds, people, rules)
-    courses = _courses(days, given)
+    courses = _courses(days, given, len(people))
+    who = courses.pop("who")
     groups = tallies.groups_of(people, by)
-    blank = pd.DataFrame(columns=["subject_id", "treatment", "drug", "indication", "start_day", "end_day"])
+    told = ["subject_id", "treatment", "drug", "indication", "start_day", "end_day"]
     return AesiCourseResult(
-        subjects=courses, summary=_summary(courses, people, groups, rules, collected=given is not None),
+        subjects=pd.DataFrame({**courses, "note": ""}),
+        summary=_summary(courses, who, groups, rules, collected=given is not None),
         days=days[["subject_id", "category", "day", "grade"]].reset_index(drop=True),
-        treatments=blank if given is None else given[list(blank.columns)].reset_index(drop=True),
-        excluded=excluded, rules=rules, population=derive.population(people),
+        treatments=pd.DataFrame(columns=told) if given is None else given[told].copy(),
+        excluded=excluded.copy(), rules=rules, population=derive.population(people),
         trace=trace.FrameTrace(
             lay_out=lambda: trace.day_rows(days, "aesi_course", "category", "category"),
             subjects=people, groups=groups,
@@ -187,119 +191,144 @@ def aesi_course(
     )  # fmt: skip
 
 
+@remembered
 def _days(course: Table, people: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The highest grade of each subject, syndrome and day; and the rows that are not used."""
+    """The highest grade of each subject (row `who` of `people`), syndrome and day; and the unused rows.
+
+    Nobody changes these frames.
+    """
     table = records.to_frame(course, "aesi_course", needs=("event", "grade"), fill=("day",))
     table = derive.with_day(table, people, date="date")
-    table["grade"] = emergence.known_grade(table["grade"].to_numpy(dtype=float))
-    strange = ~table["subject_id"].isin(people["subject_id"])
-    blank = table["day"].isna() | table["grade"].isna() | ~tallies.among(table["event"], SYNDROMES)
-    why = pd.Series(
-        np.select([strange, table["day"].isna(), table["grade"].isna()],
-                  ["not a subject of this analysis", "day unknown", "no grade 1 to 5"],
-                  "neither CRS nor ICANS"),
-        index=table.index,
+    ids = pd.Index(people["subject_id"])
+    who = ids.get_indexer(table["subject_id"])
+    day = np.floor(table["day"].to_numpy(dtype=float))
+    grade = emergence.known_grade(table["grade"].to_numpy(dtype=float))
+    is_of = np.array([tallies.among(table["event"], (name,)) for name in SYNDROMES])
+    why = results.first_reason(
+        (who < 0, "not a subject of this analysis"), (np.isnan(day), "day unknown"),
+        (np.isnan(grade), "no grade 1 to 5"), (~is_of.any(axis=0), "neither CRS nor ICANS"),
     )  # fmt: skip
-    unused = strange | blank
-    used = table[~unused].assign(category=table["event"].str.upper(), day=np.floor(table["day"]))
-    used = used.sort_values(["subject_id", "category", "day", "grade"], kind="stable")
-    used = used.drop_duplicates(["subject_id", "category", "day"], keep="last")
-    return used, results.excluded_rows(table[unused], "aesi_course", why)
+    excluded = results.excluded_rows(table[why != ""], "aesi_course", pd.Series(why))
+    used = np.flatnonzero(why == "")
+    category, rank = is_of.argmax(axis=0), ids.argsort().argsort()
+    used = used[np.lexsort((grade[used], day[used], category[used], rank[who[used]]))]
+    used = used[np.roll(_begins(who[used], category[used], day[used]), -1)]  # the last of each day
+    columns = {
+        "row": table["row"].to_numpy()[used], "subject_id": table["subject_id"].to_numpy(dtype=object)[used],
+        "category": np.array(SYNDROMES, dtype=object)[category[used]], "day": day[used],
+        "grade": grade[used], "who": who[used],
+    }  # fmt: skip
+    return records.assembled(columns, len(used)).set_axis(used), excluded
 
 
+@remembered
 def _treatments(conmeds: Table, people: pd.DataFrame, rules: CourseRules) -> pd.DataFrame:
-    """Tocilizumab and steroids with their days."""
+    """Tocilizumab and steroids with their days; `who` is the row of `people`. Nobody changes this frame."""
     words = ("drug", "drug_class", "indication", "start_day", "end_day", "n_doses")
     table = records.to_frame(conmeds, "conmeds", fill=words)
     for name in ("start", "end"):
         table = derive.with_day(table, people, date=f"{name}_date", day=f"{name}_day")
-    mine = table["subject_id"].isin(people["subject_id"]) & table["start_day"].notna()
+    who = pd.Index(people["subject_id"]).get_indexer(table["subject_id"])
+    mine = (who >= 0) & table["start_day"].notna().to_numpy()
     is_of = [
-        (tallies.among(table["drug"], names) | tallies.among(table["drug_class"], names)) & mine.to_numpy()
+        (tallies.among(table["drug"], names) | tallies.among(table["drug_class"], names)) & mine
         for names in (rules.tocilizumab, rules.steroid)
     ]
-    found = table.iloc[np.concatenate([np.flatnonzero(flags) for flags in is_of])]
-    return found.assign(treatment=np.repeat(np.array(TREATMENTS, dtype=object), np.sum(is_of, axis=1)))
+    used = np.concatenate([np.flatnonzero(flags) for flags in is_of])
+    treatment = np.repeat(np.array(TREATMENTS, dtype=object), np.sum(is_of, axis=1))
+    named = {name: tallies.among(table["indication"], (name,)) for name in SYNDROMES}
+    columns = {name: table[name].to_numpy() for name in ("subject_id", *words)}
+    columns |= {"who": who, "unnamed": table["indication"].isna().to_numpy(), **named}
+    found = {name: cells[used] for name, cells in columns.items()}
+    length = found["end_day"] - found["start_day"] + 1
+    found["amount"] = np.where(treatment == "tocilizumab", found["n_doses"], length)
+    return records.assembled(found, len(used)).assign(treatment=treatment)
 
 
-def _courses(days: pd.DataFrame, given: pd.DataFrame | None) -> pd.DataFrame:
-    """One row per subject and syndrome; `days` stand by subject, syndrome and day."""
-    begins = np.flatnonzero(~days.duplicated(["subject_id", "category"]).to_numpy())
-    ends = np.append(begins, len(days))[1:]
-    day, grade = days["day"].to_numpy(dtype=float), days["grade"].to_numpy(dtype=float)
-    ids, of = days["subject_id"].to_numpy(dtype=object), days["category"].to_numpy(dtype=object)
-    courses = {name: _given_arrays(given, name) for name in TREATMENTS}
-    rows: list[list[Any]] = []
-    for begin, end in zip(begins, ends, strict=True):
-        subject, category = ids[begin], of[begin]
-        mine, worst = day[begin:end], grade[begin:end]
-        row = [subject, category, mine[0], mine[-1], mine[np.argmax(worst)], worst.max(), float(len(mine)),
-               float((worst >= 3).sum())]  # fmt: skip
-        for name in TREATMENTS:
-            row += _treated(courses[name], str(subject), str(category), mine, worst)
-        rows.append(row)
-    columns = ["subject_id", "category", *AesiCourseResult.subject_stats]
-    frame = pd.DataFrame(rows, columns=columns)
-    words = ("subject_id", "category")
-    return frame.astype({name: float for name in columns if name not in words}).assign(note="")
+def _begins(*columns: npt.NDArray[Any]) -> Flags:
+    """Where a row differs from the one before it in any of the columns."""
+    begins = np.ones(len(columns[0]), dtype=bool)
+    begins[1:] = np.any([column[1:] != column[:-1] for column in columns], axis=0)
+    return begins
 
 
-def _given_arrays(given: pd.DataFrame | None, name: str) -> dict[str, Any] | None:
-    """Subject, indication, first day and amount of each course of one treatment; None if not collected."""
-    if given is None:
-        return None
-    mine = given[given["treatment"] == name]
-    length = mine["end_day"] - mine["start_day"] + 1
-    return {
-        "subject": mine["subject_id"].to_numpy(dtype=object),
-        "start": mine["start_day"].to_numpy(dtype=float),
-        "amount": (mine["n_doses"] if name == "tocilizumab" else length).to_numpy(dtype=float),
-        "unnamed": mine["indication"].isna().to_numpy(),
-        **{category: tallies.among(mine["indication"], (category,)) for category in SYNDROMES},
+def _courses(days: pd.DataFrame, given: pd.DataFrame | None, n_people: int) -> tallies.Columns:
+    """One row per subject and syndrome, with `who`; `days` stand by subject, syndrome and day."""
+    who, category = days["who"].to_numpy(), days["category"].to_numpy(dtype=object)
+    day, grade = days["day"].to_numpy(), days["grade"].to_numpy()
+    begins = _begins(who, category)
+    first, course = np.flatnonzero(begins), np.cumsum(begins) - 1
+    worst = np.maximum.reduceat(grade, first)
+    courses: tallies.Columns = {
+        "who": who[first], "subject_id": days["subject_id"].to_numpy(dtype=object)[first],
+        "category": category[first], "onset_day": day[first], "last_day": day[np.roll(begins, -1)],
+        "peak_day": np.minimum.reduceat(np.where(grade == worst[course], day, np.inf), first),
+        "max_grade": worst, "days": np.bincount(course).astype(float),
+        "days_ge3": np.bincount(course[grade >= 3], minlength=len(first)).astype(float),
     }  # fmt: skip
+    for name, (flag, start, amount) in zip(TREATMENTS, _treated(courses, given, n_people), strict=True):
+        at_grade = np.full(len(first), np.nan)
+        on_day = np.floor(start[course]) == day
+        at_grade[course[on_day]] = grade[on_day]
+        columns = (column for column in AesiCourseResult.subject_stats if column.startswith(name))
+        courses |= zip(columns, (flag, start, amount, start - courses["onset_day"], at_grade), strict=True)
+    return courses
 
 
-def _treated(
-    given: dict[str, Any] | None, subject: str, category: str, day: Floats, grade: Floats
-) -> list[float]:
-    """Flag, first day, amount, days after onset and grade on that day, of one treatment."""
+def _treated(courses: tallies.Columns, given: pd.DataFrame | None, n_people: int) -> Floats:
+    """Flag, first day and amount of each treatment, by course; all NaN if not collected."""
+    n = len(courses["who"])
+    treated = np.full((len(TREATMENTS), 3, n), np.nan)
     if given is None:
-        return [np.nan] * 5
-    start = given["start"]
-    named = given[category] if category in SYNDROMES else np.zeros(len(start), dtype=bool)
-    of_course = named | (given["unnamed"] & (start >= day[0]) & (start <= day[-1]))
-    mine = np.flatnonzero((given["subject"] == subject) & of_course)
-    if not mine.size:
-        return [0.0, np.nan, 0.0, np.nan, np.nan]
-    first = float(start[mine].min())
-    on_day = grade[day == np.floor(first)]
-    at_grade = float(on_day[0]) if on_day.size else np.nan
-    return [1.0, first, float(given["amount"][mine].sum()), first - day[0], at_grade]
+        return treated
+    course, row = _belonging(courses, given, n_people)
+    treatment, start, amount = (given[name].to_numpy()[row] for name in ("treatment", "start_day", "amount"))
+    for number, name in enumerate(TREATMENTS):
+        mine = treatment == name
+        first = np.full(n, np.nan)
+        np.fmin.at(first, course[mine], start[mine])
+        parts = np.split(amount[mine], np.cumsum(np.bincount(course[mine], minlength=n)))[:n]
+        treated[number] = ~np.isnan(first), first, [part.sum() for part in parts]
+    return treated
+
+
+def _belonging(courses: tallies.Columns, given: pd.DataFrame, n_people: int) -> tuple[Ints, Ints]:
+    """Course and row of `given` of each treatment that belongs to a course, by course."""
+    start, unnamed = given["start_day"].to_numpy(), given["unnamed"].to_numpy()
+    pairs = []
+    for name in SYNDROMES:
+        mine = np.flatnonzero(courses["category"] == name)
+        of = np.full(n_people, -1)
+        of[courses["who"][mine]] = mine
+        course = of[given["who"].to_numpy()]
+        onset, last = (emergence.of_subject(courses[day], course) for day in ("onset_day", "last_day"))
+        belongs = (course >= 0) & (given[name].to_numpy() | (unnamed & (start >= onset) & (start <= last)))
+        pairs.append((course[belongs], np.flatnonzero(belongs)))
+    course, row = np.concatenate(pairs, axis=1)
+    order = np.argsort(course, kind="stable")
+    return course[order], row[order]
 
 
 def _summary(
-    courses: pd.DataFrame,
-    people: pd.DataFrame,
+    courses: tallies.Columns,
+    who: Ints,
     groups: tallies.Groups,
     rules: CourseRules,
     *,
     collected: bool,
 ) -> pd.DataFrame:
     """Who was treated, and the days, by syndrome and group."""
-    summary = groups.unfold(pd.DataFrame({"category": np.array(SYNDROMES, dtype=object)}))
-    who = pd.Index(people["subject_id"]).get_indexer(courses["subject_id"])
-    category = courses["category"].to_numpy(dtype=object)
-    inside = [(category == name) & member[who] for name in SYNDROMES for member in groups.members]
-    summary["n_subjects"] = np.array([int(rows.sum()) for rows in inside])
+    summary = groups.unfold({"category": np.array(SYNDROMES, dtype=object)})
+    inside = np.concatenate([(courses["category"] == name) & groups.members[:, who] for name in SYNDROMES])
+    summary["n_subjects"] = inside.sum(axis=1)
     for name in TREATMENTS:
-        flag = courses[name].to_numpy(dtype=float) == 1
-        summary[f"{name}_n"] = np.array([float((rows & flag).sum()) for rows in inside])
+        summary[f"{name}_n"] = (inside & (courses[name] == 1)).sum(axis=1).astype(float)
         names = (f"{name}_estimate", f"{name}_ci_low", f"{name}_ci_high")
         tallies.add_proportion(summary, f"{name}_n", "n", rules, names)
         if not collected:
             summary |= {column: np.full(len(inside), np.nan) for column in (f"{name}_n", *names)}
     for name in SPANS:
-        tallies.add_spans(summary, name, courses[name], inside)
+        tallies.add_spans(summary, name, courses[name], list(inside))
     for name in ("conf_level", "method"):
         summary[name] = summary.pop(name)
     nobody = "nobody had " + summary["category"]

@@ -4,20 +4,25 @@ Here: the values of the laboratory table laid out by day of a ferritin. Not here
 and any diagnosis.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from cart7 import derive, grading, results
+from cart7 import derive, grading, records, results
+from cart7.grading.iec_hs import judged
 from cart7.toxicity import emergence, tallies, trace
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.laboratory import graded_labs
 
-OTHERS = ("ALT", "AST", "FIBRINO", "ANC", "PLT")
-SCREENED = ("FERRITIN", *OTHERS)
+Floats: TypeAlias = npt.NDArray[np.float64]
+Ints: TypeAlias = npt.NDArray[np.int64]
+
+SCREENED = ("FERRITIN", "ALT", "AST", "FIBRINO", "ANC", "PLT")
 
 
 class ScreenRules(BaseModel):
@@ -118,116 +123,126 @@ def iec_hs_screen(
     rules = rules or ScreenRules()
     people = emergence.people(subjects)
     graded = graded_labs(labs, people, "5.0")
-    mine, others = derive.known_subjects(graded, people)
-    values = mine[mine["test"].isin(SCREENED) & mine["value"].notna() & mine["day"].notna()]
-    days = _screened(values, rules)
+    who = _place(graded["subject_id"], people["subject_id"])
+    test = _place(graded["test"], SCREENED)
+    used = _used(graded, who, test, people, rules)
+    days = _screened(graded, who, test, used, people)
     screened = _by_subject(days, people)
     groups = tallies.groups_of(people, by)
+    others = graded.iloc[np.flatnonzero(who < 0)]
+    named, screen = ("subject_id", "day", "screen", "criteria", "note"), days["screen"].copy()
     return HlhScreenResult(
         subjects=screened, summary=_summary(screened, groups, rules),
-        days=days[["subject_id", "day", "screen", "criteria", "note"]], rules=rules,
+        days=pd.DataFrame({name: days[name] for name in named}, copy=False), rules=rules,
         excluded=results.excluded_rows(others, "labs", "not a subject of this analysis"),
         population=derive.population(people),
         trace=trace.FrameTrace(
-            lay_out=lambda: _sources(days, values, rules), subjects=people, groups=groups
+            lay_out=lambda: _sources(graded, used, screen), subjects=people, groups=groups
         ),
     )  # fmt: skip
 
 
-def _screened(values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
-    """Each day with a ferritin after the infusion, with the nearest other values, screened."""
-    ferritin = values[(values["test"] == "FERRITIN") & (values["day"] > 0)]
-    days = ferritin.sort_values(["subject_id", "day", "value"], kind="stable")
-    days = days.drop_duplicates(["subject_id", "day"], keep="last")
-    frame = pd.DataFrame(
-        {"row": days["row"].to_numpy(), "subject_id": days["subject_id"].to_numpy(dtype=object),
-         "day": days["day"].to_numpy(), "ferritin": days["value"].to_numpy(),
-         "ferritin_uln": days["uln"].to_numpy(dtype=float),
-         "ferritin_at_infusion": days["baseline"].to_numpy(dtype=float)}
-    )  # fmt: skip
-    found: dict[str, Any] = {}
-    for test, word in (("ALT", "alt"), ("AST", "ast")):
-        near = _nearest(frame, values[values["test"] == test], rules)
-        for name, column in ((word, "value"), (f"{word}_uln", "uln"), (f"{word}_baseline", "baseline")):
-            found[name] = near[column].to_numpy(dtype=float)
-    fibrinogen = _nearest(frame, values[values["test"] == "FIBRINO"], rules)
-    scale = np.where(fibrinogen["unit"].astype(str).str.lower().str.strip() == "mg/dl", 0.01, 1.0)
-    found["fibrinogen"] = fibrinogen["value"].to_numpy(dtype=float) * scale
-    found["fibrinogen_lln"] = fibrinogen["lln"].to_numpy(dtype=float) * scale
-    found["cytopenia_grade4"] = _new_grade_4(frame, values, rules)
-    return grading.iec_hs(pd.concat([frame, pd.DataFrame(found, index=frame.index)], axis=1))
+def _place(column: pd.Series, names: Iterable[str]) -> Ints:
+    """Position of each word among the names, -1 for a strange or blank one."""
+    code, words = pd.factorize(column.to_numpy(dtype=object))
+    known = {name: number for number, name in enumerate(names)}
+    places = [*(known.get(word, -1) for word in words), -1]
+    found: Ints = np.array(places, dtype=np.int64)[code]  # code -1, a blank, is the last
+    return found
 
 
-def _nearest(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
-    """The value nearest to each day of the frame within the window; missing where there is none."""
-    columns = ["row", "test", "value", "unit", "lln", "uln", "baseline", "grade", "grade_low"]
-    values = values[values["day"] > 0]
-    ids = pd.Index(frame["subject_id"].unique())
-    who, of = ids.get_indexer(frame["subject_id"]), ids.get_indexer(values["subject_id"])
-    day, found = frame["day"].to_numpy(dtype=float), values["day"].to_numpy(dtype=float)
-    width = 1 + np.ptp(np.r_[0.0, day, found])
-    order = np.lexsort((found, of))  # stable: of several values on a day the first row is the first
-    known, wanted = (of * width + found)[order], who * width + day
+def _used(graded: pd.DataFrame, who: Ints, test: Ints, people: pd.DataFrame, rules: ScreenRules) -> Ints:
+    """Rows of `graded` that the screen looks at: `SCREENED` by days with a ferritin, -1 where there is none.
+
+    The days stand by subject and day. The highest ferritin of a day counts.
+    """
+    day, value = (graded[name].to_numpy(dtype=float) for name in ("day", "value"))
+    later = np.flatnonzero((who >= 0) & (test >= 0) & (day > 0) & ~np.isnan(value))
+    rank = np.argsort(np.argsort(people["subject_id"].to_numpy(dtype=object)))
+    times, time = np.unique(day[later], return_inverse=True)
+    span = len(people) * len(times)
+    key = test[later] * span + rank[who[later]] * len(times) + time  # by test, subject and day
+    ferritin = np.flatnonzero(key < span)
+    ferritin = ferritin[np.lexsort((value[later][ferritin], key[ferritin]))]
+    wanted, n = np.unique(key[ferritin], return_counts=True)
+    highest = later[ferritin[np.cumsum(n) - 1]]
+    others = wanted + span * np.arange(1, len(SCREENED))[:, np.newaxis]
+    near = _nearest(key, day[later], others, day[highest], len(times), rules.within_days)
+    return np.vstack([highest, np.append(later, -1)[near]])
+
+
+def _nearest(key: Ints, day: Floats, wanted: Ints, on: Floats, n_times: int, within_days: float) -> Ints:
+    """Position of the value nearest to each wanted key, which is `on` a day; -1 where none is near enough.
+
+    A key counts the `n_times` different days of a study, for one subject and test after the other.
+    """
+    order = np.argsort(key, kind="stable")  # of several values on a day the first row is the first
+    known, none = key[order], len(key)
+    begins = np.append(np.searchsorted(known, known), none)  # the first value of the same day
     after = np.searchsorted(known, wanted, side="right")
-    before = np.searchsorted(known, known[after - 1], side="left") if len(known) else after
-    gaps = [np.full(len(frame), np.inf), np.full(len(frame), np.inf)]
-    for gap, place, there in zip(gaps, (before, after), (after > 0, after < len(known)), strict=True):
-        record = order[place[there]]
-        mine = of[record] == who[there]
-        gap[there] = np.where(mine, np.abs(found[record] - day[there]), np.inf)
-    nearest = np.where(gaps[0] <= gaps[1], before, after)  # equally near: the earlier
-    inside = np.minimum(*gaps) <= rules.within_days
-    chosen = np.full(len(frame), len(values))
-    chosen[inside] = order[nearest[inside]]
-    return values[columns].reset_index(drop=True).reindex(chosen)
+    places = np.stack([begins[after - 1], after])  # begins[-1]: nothing lies before the first
+    mine = np.append(known // n_times, -1)[places] == wanted // n_times
+    places = np.where(mine, places, none)
+    gaps = np.abs(np.append(day[order], np.inf)[places] - on)
+    nearest = np.where(gaps[0] <= gaps[1], *places)  # equally near: the earlier
+    chosen: Ints = np.where(gaps.min(axis=0) <= within_days, np.append(order, -1)[nearest], -1)
+    return chosen
 
 
-def _new_grade_4(frame: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> np.ndarray:
-    """Whether ANC or platelets are of grade 4 and were not at baseline; missing without either."""
-    flags = []
-    for test in ("ANC", "PLT"):
-        rows = values[values["test"] == test]
-        before = rows[(rows["is_baseline"] == 1) & (rows["grade_low"] == 4)]["subject_id"]
-        grade = _nearest(frame, rows, rules)["grade_low"].to_numpy(dtype=float)
-        new = (grade == 4) & ~frame["subject_id"].isin(before).to_numpy()
-        flags.append(np.where(np.isnan(grade), np.nan, new.astype(float)))
-    return np.fmax(*flags)
+def _screened(
+    graded: pd.DataFrame, who: Ints, test: Ints, used: Ints, people: pd.DataFrame
+) -> dict[str, Any]:
+    """Each day with a ferritin after the infusion, with the nearest other values, screened."""
+    value, lln, uln, baseline, low = (
+        np.append(graded[name].to_numpy(dtype=float), np.nan)[used]
+        for name in ("value", "lln", "uln", "baseline", "grade_low")
+    )
+    unit = graded["unit"].to_numpy()[used[3]].astype(str)
+    scale = np.where(np.char.lower(unit) == "mg/dl", 0.01, 1.0)
+    at_baseline = (graded["is_baseline"].to_numpy() == 1) & (graded["grade_low"].to_numpy() == 4)
+    before = np.zeros((len(SCREENED) + 1, len(people) + 1), dtype=bool)  # strangers (-1) are the last
+    before[test[at_baseline], who[at_baseline]] = True
+    whose = who[used[0]]
+    new = np.where(np.isnan(low), np.nan, (low == 4) & ~before[:-1, whose])
+    cells = {
+        "ferritin": value[0], "ferritin_uln": uln[0], "ferritin_at_infusion": baseline[0],
+        "alt": value[1], "alt_uln": uln[1], "alt_baseline": baseline[1],
+        "ast": value[2], "ast_uln": uln[2], "ast_baseline": baseline[2],
+        "fibrinogen": value[3] * scale, "fibrinogen_lln": lln[3] * scale,
+        "cytopenia_grade4": np.fmax(new[4], new[5]),
+    }  # fmt: skip
+    if any((column < 0).any() for column in cells.values()):
+        grading.iec_hs(pd.DataFrame(cells))  # names every negative limit
+    at = {"who": whose, "subject_id": graded["subject_id"].to_numpy()[used[0]], "ferritin": value[0],
+          "day": graded["day"].to_numpy(dtype=float)[used[0]]}  # fmt: skip
+    return {**at, **judged(cells)}
 
 
-def _sources(days: pd.DataFrame, values: pd.DataFrame, rules: ScreenRules) -> pd.DataFrame:
+def _sources(graded: pd.DataFrame, used: Ints, screen: Floats) -> pd.DataFrame:
     """The ferritin of each screened day and the nearest other values; `screen` is 1, 0 or missing."""
-    frame = days.reset_index(drop=True)
-    said = {"screen": trace.grade_words(frame["screen"]), "screened_day": trace.grade_words(frame["day"])}
-    of_day = pd.DataFrame(said, dtype=object)
-    used = [values.set_index("row").loc[frame["row"]].reset_index()]
-    used += [_nearest(frame, values[values["test"] == test], rules) for test in OTHERS]
-    blocks = []
-    for block in used:
-        block = block.reset_index(drop=True).assign(subject_id=frame["subject_id"], **of_day)
-        block["day"] = values.set_index("row")["day"].reindex(block["row"]).to_numpy()
-        blocks.append(block[block["row"].notna()])
-    rows = pd.concat(blocks, ignore_index=True).astype({"row": "int64"})
+    test, place = np.nonzero(used >= 0)  # the ferritins, then test by test
+    rows = graded.iloc[used[test, place]].reset_index(drop=True).astype({"row": "int64"})
+    day = graded["day"].to_numpy(dtype=float)[used[0]]
+    for name, numbers in (("screen", screen), ("screened_day", day)):
+        rows[name] = pd.Series(trace.grade_words(numbers)[place], dtype=object)
     return trace.day_rows(rows, "labs", "test", "screen", "screened_day", "test")
 
 
-def _by_subject(days: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+def _by_subject(days: dict[str, Any], people: pd.DataFrame) -> pd.DataFrame:
     """One row per subject: whether and first when the screen was positive."""
-    ids = people["subject_id"]
-    who = pd.Index(ids).get_indexer(days["subject_id"])
-    day, screen = days["day"].to_numpy(dtype=float), days["screen"].to_numpy(dtype=float)
+    who, screen, n = days["who"], days["screen"], len(people)
     known, positive = ~np.isnan(screen), np.flatnonzero(screen == 1)[::-1]
-    worst, peak, first = (np.full(len(ids), np.nan) for _ in range(3))
+    worst, peak, first = (np.full(n, np.nan) for _ in range(3))
     np.fmax.at(worst, who, screen)
-    np.fmax.at(peak, who, days["ferritin"].to_numpy(dtype=float))
-    first[who[positive]] = day[positive]  # days stand in order: the first is written last
-    criteria = np.full(len(ids), "", dtype=object)
-    criteria[who[positive]] = days["criteria"].to_numpy(dtype=object)[positive]
+    np.fmax.at(peak, who, days["ferritin"])
+    first[who[positive]] = days["day"][positive]  # days stand in order: the first is written last
+    criteria = np.full(n, "", dtype=object)
+    criteria[who[positive]] = np.array(days["criteria"], dtype=object)[positive]
     note = np.where(np.isnan(worst), "no ferritin after the infusion that can be judged", "")
-    return pd.DataFrame(
-        {"subject_id": ids, "screen": worst, "first_day": first,
-         "n_days": np.bincount(who[known], minlength=len(ids)), "peak_ferritin": peak,
-         "criteria": pd.Series(criteria, index=ids.index, dtype=object), "note": note}
-    )  # fmt: skip
+    cells = {"subject_id": people["subject_id"].to_numpy(copy=True), "screen": worst, "first_day": first,
+             "n_days": np.bincount(who[known], minlength=n), "peak_ferritin": peak, "criteria": criteria,
+             "note": note}  # fmt: skip
+    return records.assembled(cells, n)
 
 
 def _summary(screened: pd.DataFrame, groups: tallies.Groups, rules: ScreenRules) -> pd.DataFrame:
@@ -238,4 +253,4 @@ def _summary(screened: pd.DataFrame, groups: tallies.Groups, rules: ScreenRules)
     summary["n_positive"] = (groups.members & (screen == 1)).sum(axis=1)
     tallies.add_proportion(summary, "n_positive", "n", rules, tallies.RATE)
     summary["note"] = np.where(summary["n"] == 0, "nobody screened", "")
-    return pd.DataFrame(summary)
+    return pd.DataFrame(summary, copy=False)

@@ -18,11 +18,12 @@ from cart7.toxicity import emergence, trace
 from cart7.toxicity.emergence import Table
 from cart7.toxicity.lines import OF_LINES, lines_not_collected, overview_lines
 from cart7.toxicity.rules import SafetyRules
-from cart7.toxicity.tallies import RATE, SafetyResult, among, groups_of
+from cart7.toxicity.tallies import RATE, Groups, SafetyResult, among, groups_of
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Flags: TypeAlias = npt.NDArray[np.bool_]
 Ints: TypeAlias = npt.NDArray[np.int64]
+Words: TypeAlias = npt.NDArray[np.object_]
 
 EVENT, DEATH = 1, 2
 METHOD = "Aalen-Johansen, death competing; limits on the log(-log) scale"
@@ -119,50 +120,55 @@ def cumulative_incidence(
     )  # fmt: skip
     picked = _records_of(found, tuple(terms), rules)
     groups = groups_of(found.course.subjects, by)
-    open_lines = lines_not_collected(found.collected)
-    persons, summaries, curves = [], [], []
-    for term, record in picked.items():
-        time, cause, note = _timed(found, record)
-        persons.append(_subject_rows(found, term, time, cause, note))
-        for label, member in zip(groups.labels, groups.members, strict=True):
-            used = member & ~np.isnan(time)
-            curve = _curve(time[used], cause[used], rules)
-            curves.append({"term": term, "group": label} | curve)
-            rows = {"term": term, "group": label} | _at_landmarks(curve, time[used], cause[used], rules)
-            summaries.append(rows | {"not_collected": open_lines.get(term, "")})
+    time, cause, note = _timed(found, np.array(list(picked.values())))
+    curves = _curves(list(picked), groups, time, cause)
     return EventIncidenceResult(
-        subjects=_stacked(persons), summary=_summary(_stacked(summaries), rules),
-        curve=_stacked(curves)[list(CURVE)], excluded=found.excluded, rules=rules,
+        subjects=_subject_rows(found, list(picked), time, cause, note),
+        summary=_summary(curves, lines_not_collected(found.collected), rules),
+        curve=_curve(curves, rules), excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
         trace=trace.Trace(found=found, groups=groups, keys=pd.DataFrame({"term": list(picked)}, dtype=object),
                           assign=lambda: trace.stacked(list(picked.values()))),
     )  # fmt: skip
 
 
-CURVE = ("cause", "time", "n_risk", *RATE, "term", "group")
-SUMMARY = ("term", "day", "group", "n", "n_risk", "n_event", "n_death", *RATE, "conf_level", "method", "note")
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """What the curve of every term and group is made of: first those of the first term, group by group."""
+
+    term: Words
+    group: Words
+    time: Floats  # curves by subjects
+    cause: Ints
+    used: Flags  # in the group, and analysed
+    steps: competing_risks.SeriesIncidence
 
 
-def _stacked(blocks: list[dict[str, Any]]) -> pd.DataFrame:
-    """Blocks of columns below each other; one word stands for every row of its block."""
-    lengths = [
-        max(len(cells) for cells in block.values() if isinstance(cells, np.ndarray)) for block in blocks
-    ]
-    columns: dict[str, Any] = {}
-    for name in blocks[0]:
-        if isinstance(blocks[0][name], np.ndarray):
-            columns[name] = np.concatenate([block[name] for block in blocks])
-        else:
-            words = np.array([block[name] for block in blocks], dtype=object)
-            columns[name] = pd.Series(np.repeat(words, lengths), dtype=object)
-    return pd.DataFrame(columns)
+def _curves(terms: list[str], groups: Groups, time: Floats, cause: Ints) -> Curves:
+    """Times and causes (terms by subjects) once per group, with the steps of both causes."""
+    n_groups, member = len(groups.labels), np.tile(groups.members, (len(terms), 1))
+    times, causes = np.repeat(time, n_groups, axis=0), np.repeat(cause, n_groups, axis=0)
+    used = member & ~np.isnan(times)
+    steps = competing_risks.incidence_by_series(
+        times[used], causes[used], np.nonzero(used)[0], n_series=len(used), causes=(EVENT, DEATH)
+    )
+    return Curves(
+        term=np.repeat(np.array(terms, dtype=object), n_groups),
+        group=np.tile(np.array(groups.labels, dtype=object), len(terms)),
+        time=times, cause=causes, used=used, steps=steps,
+    )  # fmt: skip
+
+
+def _words(cells: Words) -> pd.Series:
+    return pd.Series(cells, dtype=object)
 
 
 def _records_of(found: emergence.Records, terms: tuple[str, ...], rules: SafetyRules) -> dict[str, Flags]:
     """The records of each line or preferred term."""
     lines = overview_lines(found, rules)
-    named = {str(term).casefold() for term in found.table["pt"].dropna().unique()}
-    unknown = [term for term in terms if term not in lines and term.casefold() not in named]
+    others = [term for term in terms if term not in lines]
+    named = {str(term).casefold() for term in found.table["pt"].dropna().unique()} if others else set()
+    unknown = [term for term in others if term.casefold() not in named]
     if unknown or not terms:
         allowed = ", ".join(lines)
         raise ValueError(
@@ -171,94 +177,113 @@ def _records_of(found: emergence.Records, terms: tuple[str, ...], rules: SafetyR
     return {term: lines[term] if term in lines else among(found.table["pt"], (term,)) for term in terms}
 
 
-def _timed(found: emergence.Records, record: Flags) -> tuple[Floats, Ints, npt.NDArray[np.object_]]:
-    """Time (days since the reference date; NaN: not analysed), cause and note of each subject."""
+def _timed(found: emergence.Records, record: Flags) -> tuple[Floats, Ints, Words]:
+    """Time (days since the reference date; NaN: not analysed), cause and note: terms by subjects.
+
+    `record` (terms by records) are the records of each term.
+    """
     course = found.course
-    who, start = found.who[record], found.table["start_day"].to_numpy(dtype=float)[record]
-    onset, had = np.full(len(course.subjects), np.nan), np.zeros(len(course.subjects), dtype=bool)
-    np.fmin.at(onset, who, start)
-    had[who] = True
+    shape = (len(record), len(course.subjects))
+    term, place = np.nonzero(record)
+    cell = term, found.who[place]
+    onset, had = np.full(shape, np.nan), np.zeros(shape, dtype=bool)
+    np.fmin.at(onset, cell, found.table["start_day"].to_numpy(dtype=float)[place])
+    had[cell] = True
     end = course.risk_end
     event, died = onset <= end, course.death <= end
     time = np.where(event, onset, end) - course.reference
     time = np.where(course.infused, np.where(event, np.maximum(time, 0), time), np.nan)
     time = np.where(time < 0, np.nan, time)
-    cause = np.select([event, died], [EVENT, DEATH], 0)
-    note = np.select(
-        [~course.infused, np.isnan(end), np.isnan(time), had & np.isnan(onset), had & ~event],
-        ["not infused", "end of follow-up unknown", "follow-up ends before the reference date",
-         "onset unknown, followed without event", "onset after the end of follow-up, followed without event"],
-        "",
+    cause = np.where(event, EVENT, np.where(died, DEATH, 0))
+    note = results.first_reason(
+        (~course.infused, "not infused"), (np.isnan(end), "end of follow-up unknown"),
+        (np.isnan(time), "follow-up ends before the reference date"),
+        (had & np.isnan(onset), "onset unknown, followed without event"),
+        (had & ~event, "onset after the end of follow-up, followed without event"),
     )  # fmt: skip
-    return time, cause.astype(np.int64), note.astype(object)
+    return time, cause, note
 
 
 def _subject_rows(
-    found: emergence.Records, term: str, time: Floats, cause: Ints, note: npt.NDArray[np.object_]
-) -> dict[str, Any]:
+    found: emergence.Records, terms: list[str], time: Floats, cause: Ints, note: Words
+) -> pd.DataFrame:
     ids = found.course.subjects["subject_id"].to_numpy(dtype=object)
-    known = np.where(np.isnan(time), np.nan, cause.astype(float))
-    return {"subject_id": ids, "term": term, "time": time, "cause": known, "note": note}
+    known = np.where(np.isnan(time), np.nan, cause)
+    return pd.DataFrame(
+        {"subject_id": np.tile(ids, len(terms)),
+         "term": _words(np.repeat(np.array(terms, dtype=object), len(ids))),
+         "time": time.ravel(), "cause": known.ravel(), "note": note.ravel()}
+    )  # fmt: skip
 
 
-def _curve(time: Floats, cause: Ints, rules: SafetyRules) -> dict[str, Floats]:
-    """Steps of both causes, those of the event first; empty where nobody is at risk."""
-    columns = ("cause", "time", "n_risk", *RATE)
-    if not time.size:
-        return {name: np.zeros(0) for name in columns}
-    steps = competing_risks.cumulative_incidence(time, cause, causes=(EVENT, DEATH))
-    low, high = competing_risks.limits(steps.estimate, steps.variance, conf_level=rules.conf_level)
-    times, at_risk = np.tile(steps.time, 2), np.tile(steps.n_risk, 2)
-    of = np.repeat(np.array(steps.causes), len(steps.time))
-    values = (of, times, at_risk, steps.estimate.ravel(), low.ravel(), high.ravel())
-    return dict(zip(columns, values, strict=True))
+def _curve(curves: Curves, rules: SafetyRules) -> pd.DataFrame:
+    """Steps of both causes, those of the event first; none where nobody is at risk."""
+    steps = curves.steps
+    number, cause, at = np.nonzero(np.repeat(np.isfinite(steps.time)[:, None], 2, axis=1))
+    estimate, variance = steps.estimate[cause, number, at], steps.variance[cause, number, at]
+    low, high = competing_risks.limits(estimate, variance, conf_level=rules.conf_level)
+    whole = np.int64 if curves.used.any(axis=1).all() else float  # an empty group makes the counts float
+    return pd.DataFrame(
+        {"cause": np.array([EVENT, DEATH])[cause].astype(whole), "time": steps.time[number, at],
+         "n_risk": steps.n_risk[number, at].astype(whole), "estimate": estimate, "ci_low": low,
+         "ci_high": high, "term": _words(curves.term[number]), "group": _words(curves.group[number])}
+    )  # fmt: skip
 
 
-def _at_landmarks(
-    curve: dict[str, Floats], time: Floats, cause: Ints, rules: SafetyRules
-) -> dict[str, npt.NDArray[Any]]:
+def _at_landmarks(curves: Curves, rules: SafetyRules) -> dict[str, npt.NDArray[Any]]:
     """Incidence by each landmark day; missing after the last observation while somebody is censored."""
-    day = np.array(rules.landmark_days, dtype=float)
-    of_event = curve["cause"] == EVENT
-    by_day = time[None, :] <= day[:, None]
-    place = np.searchsorted(curve["time"][of_event], day, side="right") - 1
-    last = time.max() if time.size else -1.0
-    beyond = (day > last) & bool((cause[time == last] == 0).any() if time.size else True)
-    rates = {}
-    for name in RATE:
-        values = np.append(curve[name][of_event], 0.0 if name == "estimate" else np.nan)
-        rates[name] = np.where(beyond, np.nan, values[place])
-    return {
-        "day": np.array(rules.landmark_days), "n": np.full(len(day), time.size),
-        "n_risk": (time[None, :] >= day[:, None]).sum(axis=1),
-        "n_event": (by_day & (cause == EVENT)).sum(axis=1),
-        "n_death": (by_day & (cause == DEATH)).sum(axis=1),
-        **rates, "beyond": beyond, "censored": ((cause == 0) & (time < day[:, None])).any(axis=1),
-    }  # fmt: skip
-
-
-def _summary(rows: pd.DataFrame, rules: SafetyRules) -> pd.DataFrame:
-    """The landmark rows of all terms and groups, with exact limits where they can be had, and notes."""
-    cells = {name: rows[name].to_numpy() for name in rows.columns}
-    n, estimate = cells["n"], cells["estimate"]
-    # At 0 and 1 log(-log) has no limits: exact ones, if nobody was censored before the day.
-    whole = np.isnan(cells["ci_low"]) & ~np.isnan(estimate) & ~cells["censored"] & (n > 0)
-    exact = proportions.interval(cells["n_event"], n, method="clopper-pearson", conf_level=rules.conf_level)
-    low, high = (
-        np.where(whole, limit, cells[name]) for limit, name in zip(exact, ("ci_low", "ci_high"), strict=True)
+    day, used, time = np.array(rules.landmark_days), curves.used, curves.time
+    last = np.where(used, time, -1.0).max(axis=1, initial=-1.0)[:, None]
+    censored = used & (curves.cause == 0)
+    beyond = (day > last) & ((censored & (time == last)).any(axis=1) | ~used.any(axis=1))[:, None]
+    place = (curves.steps.time[:, None] <= day[:, None]).sum(axis=2)
+    start = np.zeros((len(used), 1))
+    estimate, variance = (
+        np.take_along_axis(np.append(start, values[0], axis=1), place, axis=1)
+        for values in (curves.steps.estimate, curves.steps.variance)
     )
-    gone = cells["not_collected"] != ""  # a line whose column was not collected is missing, not zero
-    made = {"n_event": cells["n_event"], "n_death": cells["n_death"], "estimate": estimate, "ci_low": low,
-            "ci_high": high}  # fmt: skip
+    low, high = competing_risks.limits(estimate, variance, conf_level=rules.conf_level)
+    before, by_day = time[:, None] < day[:, None], time[:, None] <= day[:, None]
+
+    def count(who: Flags, when: Flags) -> Ints:
+        found: Ints = (who[:, None] & when).sum(axis=2)
+        return found
+
+    cells = {
+        "day": np.broadcast_to(day, beyond.shape), "n": np.repeat(used.sum(axis=1), len(day)),
+        "n_risk": count(used, ~before), "n_event": count(used & (curves.cause == EVENT), by_day),
+        "n_death": count(used & (curves.cause == DEATH), by_day),
+        **{name: np.where(beyond, np.nan, values)
+           for name, values in zip(RATE, (estimate, low, high), strict=True)},
+        "beyond": beyond, "censored": (censored[:, None] & before).any(axis=2),
+    }  # fmt: skip
+    return {name: values.ravel() for name, values in cells.items()}
+
+
+def _summary(curves: Curves, not_collected: dict[str, str], rules: SafetyRules) -> pd.DataFrame:
+    """The landmark rows of all curves, with exact limits where they can be had, and notes."""
+    cells = _at_landmarks(curves, rules)
+    days = len(rules.landmark_days)
+    missing = np.array([not_collected.get(term, "") for term in curves.term], dtype=object).repeat(days)
+    n, low, high = cells["n"], cells["ci_low"], cells["ci_high"]
+    # At 0 and 1 log(-log) has no limits: exact ones, if nobody was censored before the day.
+    whole = np.isnan(low) & ~np.isnan(cells["estimate"]) & ~cells["censored"] & (n > 0)
+    low[whole], high[whole] = proportions.interval(
+        cells["n_event"][whole], n[whole], method="clopper-pearson", conf_level=rules.conf_level
+    )
+    gone = missing != ""  # a line whose column was not collected is missing, not zero
     if gone.any():
-        made = {name: np.where(gone, np.nan, values) for name, values in made.items()}
-    made["conf_level"] = np.full(len(rows), rules.conf_level)
-    made["method"] = np.where(whole, np.array("Clopper-Pearson, nobody censored by that day", dtype=object),
-                              METHOD)  # fmt: skip
-    made["note"] = results.first_reason(
-        (gone, cells["not_collected"] + " not collected"), (n == 0, "nobody in this group"),
+        for name in ("n_event", "n_death", *RATE):
+            cells[name] = np.where(gone, np.nan, cells[name])
+    note = results.first_reason(
+        (gone, missing + " not collected"), (n == 0, "nobody in this group"),
         (cells["beyond"], "after the last observation of this group"),
         (np.isnan(low), "no limits at 0 or 1"),
     )  # fmt: skip
-    words = {name: pd.Series(made.pop(name), dtype=object) for name in ("method", "note")}
-    return rows.assign(**made, **words)[list(SUMMARY)]
+    exact = np.array([METHOD, "Clopper-Pearson, nobody censored by that day"], dtype=object)
+    return pd.DataFrame(
+        {"term": _words(np.repeat(curves.term, days)), "day": cells["day"],
+         "group": _words(np.repeat(curves.group, days)),
+         **{name: cells[name] for name in ("n", "n_risk", "n_event", "n_death", *RATE)},
+         "conf_level": rules.conf_level, "method": _words(exact[whole.astype(int)]), "note": _words(note)}
+    )  # fmt: skip
