@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cart7.checks.cells import (
+    plain_values,
     read_closed_word,
     read_date,
     read_grade,
@@ -317,6 +318,21 @@ def test_rows_without_a_part_of_the_key_column_are_compared_whole():
     assert len(other.adverse_events) == 2
 
 
+def test_a_repeated_row_is_found_among_more_combinations_than_any_number_counts():
+    """Without the whole key, rows are compared in all columns: 3000 different values in each of 7."""
+    columns = ["subject_id", "infusion_no", "day", "sample_date", "value", "lloq", "lod"]
+    n = np.arange(1, 3001)
+    rows = pd.DataFrame({name: n.astype(str) for name in columns})
+    rows["sample_date"] = (np.datetime64("2000-01-01") + n).astype(str)
+    rows["subject_id"] = "CT-001"
+    rows["matrix"] = "M" + rows["infusion_no"]
+    rows.loc[2999] = rows.loc[1234]
+    study = Study.from_frames(on_problem="report", subjects=SUBJECTS, kinetics=rows)
+    repeated = study.problems[study.problems["rule"] == "D01-REPEATED-ROW"]
+    assert repeated["row"].tolist() == [3000]
+    assert repeated["message"].tolist() == ["the row repeats line 1236"]
+
+
 def test_a_partial_date_is_no_missing_key_and_two_of_them_are_two_keys():
     rows = [{"day": "", "assessment_date": "2022-02"}, {"day": "", "assessment_date": "2022-03"}]
     study = study_of("responses", *rows)
@@ -529,3 +545,14 @@ def test_every_rule_has_an_entry_in_the_documentation():
     print(f"rules documented: {len(rules & set(entries))} of {len(rules)}")
     assert rules <= set(entries) <= rules | _named_rules((root / "src/cart7/cdisc").glob("*.py"))
     assert len(entries) == len(set(entries)) > 60
+
+
+@pytest.mark.parametrize("name", ["value", "sample_id"])
+def test_a_column_is_read_at_once_as_it_is_read_cell_by_cell(name):
+    column = TABLES["kinetics"].columns[name]
+    plain = ["1", "2.5", "+.5", "7.", "-0", "00012", "9" * 400, "0.1", "12345678901234567890.5"]
+    odd = ["", " ", "1.2.3", "+", ".", "1-2", "1e5", "nan", "inf", "1_000", " 5", "5\u2028", "\u0665", "a b"]
+    for cells in (plain, *([*plain, cell] for cell in odd), *([cell, *plain] for cell in odd)):
+        alone = [plain_values([cell], column).tolist()[0] for cell in cells]
+        beside_a_date = plain_values([*cells, np.datetime64("2024-01-01")], column).tolist()[:-1]
+        assert repr(plain_values(cells, column).tolist()) == repr(alone) == repr(beside_a_date)

@@ -13,7 +13,7 @@ from cart7.errors import Cart7Error
 from cart7.files import csv_table, delimited
 
 LINES = st.lists(
-    st.lists(st.text(alphabet="ab 1\u00e9\u2028", max_size=3), min_size=2, max_size=3), max_size=6
+    st.lists(st.text(alphabet="ab 1\u00e9\u2028\ufeff", max_size=3), min_size=2, max_size=4), max_size=6
 )
 
 
@@ -24,10 +24,11 @@ def outcome(text, monkeypatch, length):
 
 
 @settings(max_examples=120, deadline=None)
-@given(LINES, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans())
-def test_the_column_wise_and_the_row_wise_reader_agree_on_every_text(lines, end, closed):
+@given(LINES, st.sampled_from(["\n", "\r\n", "\r"]), st.booleans(), st.sampled_from([0, 5, 20, 10**6]))
+def test_the_column_wise_and_the_row_wise_reader_agree_on_every_text(lines, end, closed, block):
     text = end.join(["subject_id,x,y", *(",".join(line) for line in lines)]) + end * closed
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(delimited, "_BLOCK", block)
         assert outcome(text, patch, -1) == outcome(text, patch, 10**9)
 
 
@@ -43,6 +44,20 @@ def test_the_column_wise_reader_takes_plain_text_and_leaves_the_rest():
         "a,b\r1,2\r",
     ):
         assert delimited._plain_columns(odd, ",") is None
+
+
+@pytest.mark.parametrize("block", [0, 8, 10**6])
+def test_a_row_too_long_is_found_wherever_a_block_begins_though_another_is_too_short(monkeypatch, block):
+    monkeypatch.setattr(delimited, "_BLOCK", block)
+    for odd in ("a,b\n1,2,3\n4\n", "a,b\n1,2\n3,4,5\n6\n", "a,b\n1,2\n3\n4,5,6\n", "a,b\n\n\n1,2,3,4\n"):
+        assert delimited._plain_columns(odd, ",") is None
+
+
+def test_a_mark_of_byte_order_inside_a_file_stays_where_it_stands(monkeypatch):
+    monkeypatch.setattr(delimited, "_LONG", -1)
+    monkeypatch.setattr(delimited, "_BLOCK", 0)
+    table = csv_table("subject_id,day\n\ufeff1,2\n", name="labs", file="labs.csv")
+    assert table.cells.values.tolist() == [["\ufeff1", "2"]]
 
 
 def test_a_long_file_is_read_as_its_rows_stand():

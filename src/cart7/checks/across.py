@@ -13,7 +13,7 @@ import pandas as pd
 
 from cart7.checks.cells import Note
 from cart7.checks.rows import Days, dates, last_dates, span
-from cart7.checks.tables import DATES_OF_DAYS, Table
+from cart7.checks.tables import DATES_OF_DAYS, Table, distinct
 from cart7.errors import Problem
 
 DayZero = Mapping[str, float]
@@ -62,7 +62,7 @@ def days_and_dates(table: Table, zero: DayZero) -> None:
 
 def _derive_column(table: Table, day: str, date: str, told: Days) -> None:
     table.values[day] = told
-    table.cells[day] = np.full(len(table.rows), None, dtype=object)
+    table.cells[day] = distinct(np.full(len(table.rows), None, dtype=object))
     if np.isnan(told).all():
         return
     table.problems.append(
@@ -116,8 +116,8 @@ def samples_before_infusion(kinetics: Table) -> None:
     """A CAR-T sample before the first infusion cannot be quantifiable."""
     if not kinetics.has("value"):
         return
-    labels, day = kinetics.words("nominal_label"), kinetics.numbers("day")
-    before = (day < 0) | ((labels == "D0 PRE") & ~(day > 0))
+    day = kinetics.numbers("day")
+    before = (day < 0) | (kinetics.coded("nominal_label").among("D0 PRE") & ~(day > 0))
     quantifiable = ~kinetics.missing("value") & kinetics.missing("blq")
     kinetics.warn(
         before & quantifiable,

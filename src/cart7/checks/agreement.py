@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from cart7.checks.cells import VISITS
-from cart7.checks.measures import QUANTITIES
+from cart7.checks.measures import QUANTITIES, pairs
 from cart7.checks.rows import Days, dates
 from cart7.checks.tables import Table
 
@@ -118,8 +118,11 @@ def visits_far_off(tables: Mapping[str, Table]) -> None:
             nominal = labels.each([_nominal_day(str(label)) for label in labels.words])
             day = table.numbers("day")
             far = (day < nominal / 2 - 15) | (day > 2 * nominal + 30)
+            owners = table.coded("subject_id")
+            # A row without a subject has the number -1, which is the last.
+            exempt = np.array([str(owner) in again for owner in (*owners.words, None)])[owners.code]
             table.warn(
-                far & ~np.isin(table.words("subject_id").astype(str), again),
+                far & ~exempt,
                 column,
                 "VISIT-FAR-OFF",
                 "the day cannot be one of this visit",
@@ -152,6 +155,9 @@ def one_unit(table: Table) -> None:
         return
     which = QUANTITIES[table.name][0]
     if not table.has(which, "unit", "value"):
+        return
+    kinds = [kind for kind, _ in pairs(table.coded(which), table.coded("unit"))]
+    if len(set(kinds)) == len(kinds):
         return
     units = pd.DataFrame({"kind": table.words(which), "unit": table.words("unit")}, dtype=object)
     units = units[~table.missing("value")].dropna()

@@ -42,6 +42,8 @@ BLANK = Reading()
 Reader = Callable[[object], Reading]
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)")
+_PLAIN_LETTERS = frozenset("0123456789.+-")
+"""What Python reads as a number, written with these letters alone, is plain."""
 _EXPONENT = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))[eE][+-]?[0-9]+")
 _THOUSANDS = re.compile(r"[+-]?[1-9][0-9]{0,2}(?:,[0-9]{3})+(?:\.[0-9]*)?")
 _DECIMAL_COMMA = re.compile(r"[+-]?[0-9]*,[0-9]+|[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
@@ -147,20 +149,44 @@ def plain_values(cells: Sequence[object], column: Column) -> npt.NDArray[Any]:
     >>> plain_values(["0.3", "1e3", "-1"], TABLES["labs"].columns["value"]).tolist()
     [0.3, nan, nan]
     """
-    values: npt.NDArray[Any] = np.full(len(cells), None, dtype=object)
-    if column.kind in ("int", "float") and column.name not in GRADES:
-        number = _PLAIN.fullmatch
-        numbers = np.array(
-            [float(cell) if type(cell) is float or (type(cell) is str and number(cell)) else np.nan
-             for cell in cells], dtype=np.float64)  # fmt: skip
-        low, high = plain_range(column)
-        sound = (numbers >= low) & (numbers <= high) & np.isfinite(numbers)
-        if column.kind == "int" and column.name != "day":
-            sound &= np.floor(numbers) == numbers
-        return np.where(sound, numbers, np.nan)
     if column.kind == "str" and not column.allowed and not column.terms and column.name not in VISITS:
-        values[:] = [cell if type(cell) is str and cell and cell == cell.strip() else None for cell in cells]
-    return values
+        return _plain_words(cells)
+    if column.kind not in ("int", "float"):
+        return np.full(len(cells), None, dtype=object)
+    if column.name in GRADES:
+        return np.full(len(cells), np.nan)
+    numbers = _plain_numbers(cells)
+    low, high = plain_range(column)
+    sound = (numbers >= low) & (numbers <= high) & np.isfinite(numbers)
+    if column.kind == "int" and column.name != "day":
+        sound &= np.floor(numbers) == numbers
+    return np.where(sound, numbers, np.nan)
+
+
+def _plain_words(cells: Sequence[object]) -> npt.NDArray[np.object_]:
+    """Words without blanks around them; missing where a cell holds anything else."""
+    words = np.full(len(cells), None, dtype=object)
+    if set(map(type, cells)) == {str} and all(cells):
+        # One look at all letters together: where none is a blank, no cell has blanks around it.
+        letters = "".join(map(str, cells))
+        if letters.split() == [letters]:
+            words[:] = cells
+            return words
+    words[:] = [cell if type(cell) is str and cell and cell == cell.strip() else None for cell in cells]
+    return words
+
+
+def _plain_numbers(cells: Sequence[object]) -> npt.NDArray[np.float64]:
+    """Numbers as they are plainly written; missing where a cell holds anything else."""
+    if set(map(type, cells)) == {str} and set("".join(map(str, cells))) <= _PLAIN_LETTERS:
+        try:
+            return np.array(list(map(float, map(str, cells))), dtype=np.float64)
+        except ValueError:
+            pass  # these letters can also be no number, as in 1.2.3: cell by cell
+    number = _PLAIN.fullmatch
+    return np.array(
+        [float(cell) if type(cell) is float or (type(cell) is str and number(cell)) else np.nan
+         for cell in cells], dtype=np.float64)  # fmt: skip
 
 
 def plain_range(column: Column) -> tuple[float, float]:

@@ -25,7 +25,7 @@ from cart7.checks.cells import (
     visit_label,
 )
 from cart7.checks.rows import dates
-from cart7.checks.tables import Table
+from cart7.checks.tables import Codes, Table
 
 # --- below the limit -----------------------------------------------------------------------------
 
@@ -141,23 +141,26 @@ def set_flags(table: Table) -> None:
         return
     flags, lloq = table.words("blq").copy(), table.numbers("lloq").copy()
     cells = table.cells["value"]
-    for position in np.flatnonzero(table.missing("value") & ~pd.isna(cells)).tolist():
-        below = below_word(cells[position])
+    told = []
+    for position in np.flatnonzero(table.missing("value") & (cells.code >= 0)).tolist():
+        below = below_word(cells.at(position))
         if below is not None:
             flags[position] = flags[position] or below[0]
+            told.append(position)
             _repair_flag(table, position, flags[position], "the result is written as a word")
             if below[1] > lloq[position] or (np.isnan(lloq[position]) and below[1] > 0):
                 lloq[position] = below[1]
                 table.repair(position, "lloq", "D06-BELOW-LLOQ", shown(below[1]),
                              "the limit stated with the result counts for this sample")  # fmt: skip
     values, lod = table.values["value"], table.numbers("lod")
-    for position in np.flatnonzero(values < lloq).tolist():
+    low = np.flatnonzero(values < lloq).tolist()
+    for position in low:
         flags[position] = flags[position] or ("ND" if values[position] < lod[position] else "BLQ")
         why = f"the result is below the LLOQ ({lloq[position]:g})"
         _repair_flag(table, position, flags[position], why)
-    values[values < lloq] = np.nan
-    if table.has("blq") or any(flag is not None for flag in flags):
-        table.values["blq"] = flags
+    values[low] = np.nan
+    if told or low:
+        table.rewrite("blq", flags)
     if table.has("lloq") or not np.isnan(lloq).all():
         table.values["lloq"] = lloq
 
@@ -286,21 +289,26 @@ def convert_units(table: Table) -> None:
     which, quantities = QUANTITIES[table.name]
     if not table.has("unit", which, "value"):
         return
-    kinds, units = table.words(which), table.words("unit").copy()
-    table.values["unit"] = units
-    for kind, unit in (
-        pd.DataFrame({"kind": kinds, "unit": units}, dtype=object).drop_duplicates().itertuples(index=False)
-    ):
-        quantity = quantities.get(kind)
-        if quantity is not None and not pd.isna(unit) and unit != quantity.unit:
-            _convert(table, np.flatnonzero((kinds == kind) & (units == unit)), quantity, kind, unit)
-    measured = np.asarray(
-        table.coded(which).each([kind in quantities for kind in table.coded(which).words], 0) > 0
-    )
-    told = table.missing("value") | ~table.blank("unit") | ~measured
+    kinds, units = table.coded(which), table.coded("unit")
+    others = [
+        (kind, unit) for kind, unit in pairs(kinds, units)
+        if kind in quantities and unit != quantities[kind].unit
+    ]  # fmt: skip
+    for kind, unit in others:
+        _convert(table, np.flatnonzero(kinds.among(kind) & units.among(unit)), quantities[kind], kind, unit)
+    if others:
+        table.rewrite("unit", table.values["unit"])
+    told = table.missing("value") | ~table.blank("unit") | ~kinds.among(*quantities)
     table.warn(
         ~told, "unit", "UNIT-MISSING", "the unit is missing; that of the schema is assumed", "fill it in"
     )
+
+
+def pairs(one: Codes, other: Codes) -> list[tuple[str, str]]:
+    """Words that stand beside each other in two columns, each pair once, as first met."""
+    numbers = one.code.astype(np.int64) * len(other.words) + other.code
+    met = pd.unique(numbers[(one.code >= 0) & (other.code >= 0)])
+    return [(one.words[pair // len(other.words)], other.words[pair % len(other.words)]) for pair in met]
 
 
 def _convert(table: Table, positions: npt.NDArray[np.intp], quantity: Quantity, kind: str, unit: str) -> None:
@@ -408,14 +416,11 @@ def impossible_values(table: Table) -> None:
     if table.name not in POSSIBLE or not table.has("value", QUANTITIES[table.name][0]):
         return
     which, quantities = QUANTITIES[table.name]
-    kinds, values = table.words(which), table.values["value"]
-    same_unit = np.ones(len(values), dtype=bool)
+    kinds, units, values = table.coded(which), table.coded("unit"), table.values["value"]
     for kind, (low, high) in POSSIBLE[table.name].items():
         unit = quantities[kind].unit
-        if table.has("unit"):
-            units = table.words("unit")
-            same_unit = (units == unit) | pd.isna(units)
-        wrong = (kinds == kind) & same_unit & ((values < low) | (values > high))
+        same_unit = units.among(unit) | (units.code < 0)
+        wrong = kinds.among(kind) & same_unit & ((values < low) | (values > high))
         _impossible(table, wrong, "value", f"{kind} in {unit}", low, high)
 
 
@@ -479,9 +484,12 @@ _UNITLESS = ("INR", "APTT")
 
 
 def _say_once(table: Table, column: str, usual: Callable[[str], bool], message: str) -> None:
-    words = pd.Series(table.words(column)).dropna().drop_duplicates()
+    codes = table.coded(column)
     where = np.zeros(len(table.rows), dtype=bool)
-    where[[position for position, word in words.items() if not usual(word)]] = True
+    unusual = [number for number, word in enumerate(codes.words) if not usual(word)]
+    if unusual:
+        numbers, first = np.unique(codes.code, return_index=True)
+        where[first[np.isin(numbers, unusual)]] = True
     table.warn(
         where, column, "TERM-UNUSUAL", f"{message}; used as it is", "correct it if it means one of them"
     )

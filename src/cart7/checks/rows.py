@@ -137,18 +137,19 @@ def _infused_and_dated(table: Table) -> None:
 def dates(table: Table, column: str) -> Days:
     """Complete dates of a column as days of the calendar; missing elsewhere."""
     spans = _spans(table, column)
-    return np.where(spans[:, 0] == spans[:, 1], spans[:, 0], np.nan)
+    complete = np.where(spans[:, 0] == spans[:, 1], spans[:, 0], np.nan)
+    return table.coded(column).each(complete)
 
 
 def last_dates(table: Table, column: str) -> Days:
     """Last day that each date of a column can be, as a day of the calendar."""
-    return np.asarray(_spans(table, column)[:, 1], dtype=np.float64)
+    return table.coded(column).each(_spans(table, column)[:, 1])
 
 
 def _spans(table: Table, column: str) -> Days:
-    column_codes = table.coded(column)
-    spans = [span(str(text)) for text in column_codes.words]
-    return np.array([*spans, (np.nan, np.nan)], dtype=np.float64)[column_codes.code]
+    """First and last day of each different date."""
+    spans = [span(str(text)) for text in table.coded(column).words]
+    return np.array(spans, dtype=np.float64).reshape(-1, 2)
 
 
 def span(text: str) -> tuple[int, int]:

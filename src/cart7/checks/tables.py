@@ -38,18 +38,23 @@ _DAY_OF_DATE = {("events", "date"): "day"}
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """A column of words by number: equal words have one number, -1 is missing."""
+    """A column by number: equal words (of `Table.cells`: equal cells) have one number, -1 is missing."""
 
     code: npt.NDArray[np.int32]
     words: npt.NDArray[np.object_]
 
-    def each(self, values: Sequence[float], missing: float = np.nan) -> npt.NDArray[np.float64]:
-        """The number of each row, of `values` by word."""
-        return np.array([*values, missing], dtype=np.float64)[self.code]
+    def each(self, values: npt.NDArray[Any] | Sequence[float], missing: Any = np.nan) -> npt.NDArray[Any]:
+        """The value of each row, of `values` by word."""
+        return np.append(values, [missing])[self.code]
 
+    def among(self, *words: str) -> npt.NDArray[np.bool_]:
+        """Where one of these words stands."""
+        return np.array([*(word in words for word in self.words), False])[self.code]
 
-_REWRITTEN = ("blq", "unit")
-"""Columns of words that checks write into; the others stay as they were read."""
+    def at(self, position: int) -> object:
+        """The word of a row, None where it is missing."""
+        code = self.code[position]
+        return None if code < 0 else self.words[code]
 
 
 @dataclass(eq=False)
@@ -62,19 +67,19 @@ class Table:
         What the columns mean.
     rows : array of int
         1-based data row of each record.
-    cells : dict of str to array
-        The schema's columns as found, None where blank.
+    cells : dict of str to Codes
+        The schema's columns as found, -1 where blank.
     extra : dict of str to array
         The other columns, kept as they stand.
     rows_in : int
         Data rows of the file, the unreadable ones included.
     codes : dict of str to Codes
-        Columns of words and dates, by number, as they were read.
+        Columns of words and dates, by number.
     """
 
     schema: TableSchema
     rows: npt.NDArray[np.int64]
-    cells: dict[str, npt.NDArray[np.object_]]
+    cells: dict[str, Codes]
     extra: dict[str, npt.NDArray[np.object_]]
     rows_in: int
     problems: list[Problem] = field(default_factory=list)
@@ -124,6 +129,10 @@ class Table:
         absent = Codes(np.full(len(self.rows), -1, dtype=np.int32), np.array([], dtype=object))
         return self.codes.get(column, absent)
 
+    def rewrite(self, column: str, words: npt.NDArray[np.object_]) -> None:
+        """Put other words into a column."""
+        self.values[column], self.codes[column] = words, numbered(words)
+
     def subject(self, position: int) -> str | None:
         """Whose row it is."""
         value = self.values["subject_id"][position]
@@ -132,7 +141,7 @@ class Table:
     def note(self, position: int, column: str | None, note: Note, *, cell: object = None) -> None:
         """Put one finding at its place; an error sets the row aside."""
         if column is not None and cell is None and column in self.cells:
-            cell = self.cells[column][position]
+            cell = self.cells[column].at(position)
         self.problems.append(
             Problem(
                 table=self.name,
@@ -183,7 +192,9 @@ class Table:
 
 def _series(values: npt.NDArray[Any], column: Column, index: pd.Index) -> pd.Series:
     if column.kind == "int" and column.name != "day":
-        return pd.Series(values, index=index, dtype="float64").astype("Int64")
+        missing = np.isnan(values)
+        whole = pd.arrays.IntegerArray(np.where(missing, 1, values).astype(np.int64), missing)
+        return pd.Series(whole, index=index)
     return pd.Series(values, index=index, dtype="float64" if column.kind in ("int", "float") else object)
 
 
@@ -207,7 +218,7 @@ def open_table(name: str, cells: pd.DataFrame, rows_in: int) -> Table:
     return Table(
         schema=schema,
         rows=cells.index.to_numpy(dtype=np.int64),
-        cells={title: column for title, column in columns.items() if title in schema.columns},
+        cells={title: distinct(column) for title, column in columns.items() if title in schema.columns},
         extra={title: column for title, column in columns.items() if title not in schema.columns},
         rows_in=rows_in,
         problems=problems,
@@ -293,46 +304,59 @@ def read_columns(table: Table, subject: Reader, special: Mapping[str, Reader]) -
 
 def _read_column(table: Table, column: Column, read: Reader, *, plain: bool) -> None:
     """Values of a column, each different cell read once; `plain` cells need no reader."""
-    code, different = distinct(table.cells[column.name])
+    cells = table.cells[column.name]
+    different = cells.words.tolist()
+    is_number = column.kind in ("int", "float")
     if plain:
         values = plain_values(different, column)
     else:
-        is_number = column.kind in ("int", "float")
         values = np.full(len(different), np.nan if is_number else None, dtype=float if is_number else object)
     notes: dict[int, tuple[Note, ...]] = {}
-    for place in np.flatnonzero(pd.isna(values)).tolist():
+    unread = np.flatnonzero(pd.isna(values)).tolist()
+    for place in unread:
         reading = read(different[place])
         if reading.value is not None:
             values[place] = reading.value
         if reading.notes:
             notes[place] = reading.notes
-    blank = np.full(1, np.nan if values.dtype == np.float64 else None, dtype=values.dtype)
-    table.values[column.name] = np.concatenate([values, blank])[code]
-    if column.kind in ("str", "date") and column.name not in _REWRITTEN:
-        number, words = pd.factorize(values)
-        table.codes[column.name] = Codes(np.append(number, -1).astype(np.int32)[code], np.asarray(words))
+    table.values[column.name] = cells.each(values, np.nan if is_number else None)
+    if not is_number:
+        table.codes[column.name] = _read_as(values, cells) if unread else cells
     if notes:
-        for position in np.flatnonzero(np.isin(code, list(notes))).tolist():
-            for note in notes[int(code[position])]:
+        for position in np.flatnonzero(np.isin(cells.code, list(notes))).tolist():
+            for note in notes[int(cells.code[position])]:
                 table.note(position, column.name, note)
 
 
-def distinct(cells: npt.NDArray[np.object_]) -> tuple[npt.NDArray[np.intp], list[object]]:
-    """Number of each cell among the different ones, -1 where it is blank; and these, as first met.
+def _read_as(values: npt.NDArray[np.object_], cells: Codes) -> Codes:
+    """Words by number, from the value of each different cell: several cells can mean one word."""
+    words = numbered(values)
+    return Codes(np.append(words.code, np.int32(-1))[cells.code], words.words)
+
+
+def distinct(cells: npt.NDArray[np.object_]) -> Codes:
+    """Cells by number, -1 where they are blank; the different ones as first met.
 
     Examples
     --------
-    >>> code, different = distinct(np.array(["b", None, "a", "b"], dtype=object))
-    >>> code.tolist(), different
+    >>> cells = distinct(np.array(["b", None, "a", "b"], dtype=object))
+    >>> cells.code.tolist(), cells.words.tolist()
     ([0, -1, 1, 0], ['b', 'a'])
     """
-    if pd.api.types.infer_dtype(cells, skipna=True) in ("string", "empty"):
-        code, known = pd.factorize(cells)
-        return np.asarray(code, dtype=np.intp), known.tolist()
+    codes = numbered(cells)
+    if pd.api.types.infer_dtype(codes.words) in ("string", "empty"):
+        return codes
     # Of cells with types, True, 1 and 1.0 are equal and are read differently.
     number: dict[tuple[type, object], int] = {}
-    codes = [-1 if cell is None else number.setdefault((type(cell), cell), len(number)) for cell in cells]
-    return np.array(codes, dtype=np.intp), [cell for _, cell in number]
+    code = [-1 if cell is None else number.setdefault((type(cell), cell), len(number)) for cell in cells]
+    different = np.fromiter((cell for _, cell in number), dtype=object, count=len(number))
+    return Codes(np.array(code, dtype=np.int32), different)
+
+
+def numbered(words: npt.NDArray[np.object_]) -> Codes:
+    """Words by number, as first met."""
+    code, different = pd.factorize(words)
+    return Codes(code.astype(np.int32), np.asarray(different, dtype=object))
 
 
 def missing_keys(table: Table) -> None:
@@ -367,10 +391,18 @@ def repeated_rows(table: Table) -> None:
 
 def _combined(parts: Sequence[npt.NDArray[np.intp]]) -> npt.NDArray[np.intp]:
     """One number for each combination of the numbers in `parts`."""
-    whole = np.zeros(len(parts[0]), dtype=np.intp)
+    whole, room = np.zeros(len(parts[0]), dtype=np.int64), 1
     for part in parts:
-        whole = _numbered(whole * (part.max(initial=-1) + 2) + part + 1)
-    return whole
+        width = int(part.max(initial=-1)) + 2
+        if room * width > _LARGEST_NUMBER:
+            whole = _numbered(whole)
+            room = int(whole.max(initial=-1)) + 1
+        whole = whole * width + part + 1
+        room *= width
+    return _numbered(whole)
+
+
+_LARGEST_NUMBER = 2**63 - 1
 
 
 def _vague_keys(table: Table) -> npt.NDArray[np.bool_]:
@@ -428,9 +460,9 @@ def _several_values(
     same = f"lines {', '.join(lines[:_LINES_SHOWN])}{more} have the same key ({', '.join(table.schema.key)})"
     note = Note(rule="D02-SAME-KEY", severity="error", message=f"{same} and differ in {', '.join(differ)}",
                 fix="keep the right one; none of them is used")  # fmt: skip
-    cells = table.cells.get(differ[0], table.extra.get(differ[0]))
+    extra = table.extra.get(differ[0])
     for position in positions:
-        table.note(position, differ[0], note, cell=None if cells is None else cells[position])
+        table.note(position, differ[0], note, cell=None if extra is None else extra[position])
 
 
 _LINES_SHOWN = 10

@@ -29,6 +29,9 @@ from cart7.files.tables import (
 _LONG = 200_000
 """Letters from which the column-wise parser is worth its start."""
 
+_BLOCK = 2_000_000
+"""Letters that the column-wise parser takes at a time: what it holds of them stays near the processor."""
+
 Columns = list[npt.NDArray[np.object_]]
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars", ",": "commas"}
 _DECIMAL_COMMA = re.compile(r"(?:^|[;\t|])[+-]?[0-9]+,[0-9]+(?:$|[;\t|\r])", re.MULTILINE)
@@ -82,8 +85,8 @@ def csv_table(text: str, *, name: str, file: str, sep: str = ",") -> FileTable:
         if len(header) == 1 and (other := [mark for mark in _OTHER_SEPARATORS if mark in header[0]]):
             raise _other_separator(text, file, other[0])
         numbers, columns, problems = _sound_rows(lines[1:], header, name)
-    for column in columns:
-        column[column == ""] = None
+        for column in columns:
+            column[column == ""] = None
     n_ragged = sum(problem.severity == "error" for problem in problems)
     header_problems, frame = headed(name, header, columns, numbers)
     return FileTable(
@@ -119,26 +122,46 @@ def _sound_rows(
 def _plain_columns(text: str, sep: str) -> tuple[list[str], Columns] | None:
     """Header and columns of a text in which nothing can be odd; None sends it through the row-wise reader.
 
-    Nothing is odd without quotation marks, blank rows and rows of another length: a row too long stops
-    the parser, so rows of the right number of separators in all are all of the right length.
+    Nothing is odd without quotation marks, blank rows and rows of another length: in a block, a row longer
+    than the one before it stops the parser, so rows of the right number of separators in all, in blocks of
+    the right width, are all of the right length.
     """
     n_lines = text.count("\n") + (not text.endswith("\n"))
-    breaks = text.partition("\n")[0].count(sep)
-    odd = any(mark in text for mark in ('"', "\0")) or text.count("\r") != text.count("\r\n")
-    if odd or breaks == 0 or text.startswith("\ufeff") or text.count(sep) != breaks * n_lines:
+    breaks = text.count(sep, 0, text.find("\n"))
+    odd = any(mark in text for mark in ('"', "\0", "\ufeff"))
+    odd |= "\r" in text and text.count("\r") != text.count("\r\n")
+    if odd or breaks == 0 or text.count(sep) != breaks * n_lines:
         return None
+    blocks = []
+    begin = 0
+    while begin < len(text):
+        end = text.find("\n", begin + _BLOCK) + 1 or len(text)
+        columns = _block(text[begin:end], sep, breaks + 1)
+        if columns is None:
+            return None
+        blocks.append(columns)
+        begin = end
+    header = [(column[0] or "").strip() for column in blocks[0]]
+    columns = [np.concatenate(parts)[1:] for parts in zip(*blocks, strict=True)]
+    return (header, columns) if len(columns[0]) == n_lines - 1 else None
+
+
+def _block(text: str, sep: str, width: int) -> Columns | None:
+    """Columns of some lines; None where a row is too long or blank, or all are too short."""
     raw = io.BytesIO(text.encode("utf-8", "surrogatepass"))
     try:
         rows = pd.read_csv(
             raw, sep=sep, header=None, dtype=object, na_filter=False,
             skip_blank_lines=False, quoting=csv.QUOTE_NONE, encoding_errors="surrogatepass", low_memory=False,
         )  # fmt: skip
-    except pd.errors.ParserError:
+    except (pd.errors.ParserError, pd.errors.EmptyDataError):
         return None
-    columns = [rows[place].to_numpy(dtype=object) for place in rows.columns]
-    if rows.shape != (n_lines, breaks + 1) or _has_blank_row(columns):
+    columns = [rows[place].to_numpy(dtype=object, copy=True) for place in rows.columns]
+    if len(columns) != width or _has_blank_row(columns):
         return None
-    return [str(column[0]).strip() for column in columns], [column[1:] for column in columns]
+    for column in columns:
+        column[column == ""] = None
+    return columns
 
 
 def _has_blank_row(columns: Columns) -> bool:

@@ -27,6 +27,7 @@ _MAGIC = (
 _WIDE_BOMS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _SUBJECT = ("subject_id", "USUBJID", "SUBJID")
 _TEXT_CONTROLS = frozenset(b"\t\n\r\f\x1a")
+_CONTENT = re.compile(rb"[^\xef\xbb\xbf \t\r\n]")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,7 +93,7 @@ def check_encoding(encoding: str | None) -> None:
 
 def decode(raw: bytes, file: str, encoding: str | None = None) -> str:
     """Text of the bytes of `file`; the encoding is told, never guessed."""
-    if not raw.strip(b"\xef\xbb\xbf \t\r\n"):
+    if not _CONTENT.search(raw):
         raise empty_file(file)
     _refuse_binary(raw, file, encoding)
     try:
