@@ -251,3 +251,11 @@ def test_two_low_platelet_values_make_a_late_grade_and_one_of_many_does_not():
 def test_cell_counts_are_converted_to_cells_per_ul():
     values, units = pd.Series([0.29, 290, 0.29]), pd.Series(["10^9/L", "/mm3", "10^3 / \u00b5L"])
     assert grading.cells_per_ul(values, units, rows=pd.Series([1, 2, 3])).tolist() == [290, 290, 290]
+
+
+def test_a_cell_count_is_converted_by_the_unit_of_its_own_label():
+    values = pd.Series([0.5, 500.0], index=["a", "b"], name="value")
+    units = pd.Series(["cells/uL", "10^9/L"], index=["b", "a"], name="unit")
+    found = grading.cells_per_ul(values, units, rows=pd.Series([2, 1], index=["b", "a"]))
+    assert found.to_dict() == {"a": 500, "b": 500}
+    assert found.name is None
