@@ -258,3 +258,11 @@ def test_exactly_five_times_the_limit_is_not_above_it(uln):
     seen = pd.DataFrame({"id": ["a", "b"], "ferritin": 9000, "ferritin_uln": 400, "alt_uln": uln,
                          "alt": [round(5 * uln, 2), round(5 * uln, 2) + 0.01]})  # fmt: skip
     assert grading.iec_hs(seen)["screen"].tolist() == [0.0, 1.0]
+
+
+def test_a_cell_count_is_converted_by_the_unit_of_its_own_label():
+    values = pd.Series([0.5, 500.0], index=["a", "b"], name="value")
+    units = pd.Series(["cells/uL", "10^9/L"], index=["b", "a"], name="unit")
+    found = grading.cells_per_ul(values, units, rows=pd.Series([2, 1], index=["b", "a"]))
+    assert found.to_dict() == {"a": 500, "b": 500}
+    assert found.name is None

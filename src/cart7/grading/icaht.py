@@ -195,13 +195,13 @@ def cells_per_ul(values: pd.Series, units: pd.Series, *, rows: pd.Series) -> pd.
     [500.0]
     """
     code, different = pd.factorize(units)  # code -1, a blank, is the last
-    factor = np.array([*map(_factor, different.tolist()), np.nan])[code]
-    unknown = np.isnan(factor)
+    factors = np.array([*map(_factor, different.tolist()), np.nan])
+    factor = pd.Series(factors[code], index=units.index, name=units.name)
     known = ", ".join(("10^9/L", "10^3/uL", "cells/uL"))
     problems = [
         Problem(table="labs", row=int(row), column="unit", value=unit, rule="UNIT-UNKNOWN",
                 message=f"the unit of a cell count must be known, such as {known}")
-        for row, unit in zip(rows[unknown], units[unknown], strict=True)
+        for row, unit in zip(rows[factor.isna()], units[factor.isna()], strict=True)
     ]  # fmt: skip
     if problems:
         raise DataError(problems)
