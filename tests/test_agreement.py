@@ -115,3 +115,43 @@ def test_a_count_per_microlitre_in_aplasia_is_told_by_the_results_around_it(arou
     study = Study.from_frames(subjects=SUBJECTS, labs=labs, on_problem="report")
     assert study.problems["rule"].tolist() == ["D09-IMPOSSIBLE-VALUE"] * refused
     assert study.problems["row"].tolist() == [len(around) + 1] * refused
+
+
+@pytest.mark.parametrize(
+    ("test", "days", "values"),
+    [("WBC", [-5, -2, 0], ["45", "0.3", "0.1"]), ("ALC", [-6, -3], ["12", "0.1"]), ("ANC", [10, 13], ["0.0", "10.5"])],
+)  # fmt: skip
+def test_a_fall_under_lymphodepletion_and_a_recovery_between_two_samples_are_sound(test, days, values):
+    labs = pd.DataFrame({"subject_id": "S-1", "day": days, "test": test, "value": values, "unit": "10^9/L"})
+    assert findings(subjects=SUBJECTS, labs=labs) == []
+
+
+def test_a_limit_stated_with_the_result_is_converted_with_its_unit():
+    samples = pd.DataFrame(
+        {"subject_id": "S-1", "sample_id": ["1", "2", "3"], "assay": "FLOW", "day": [1, 7, 9], "unit": "cells/mL",
+         "value": ["<500", "2500", "<700"], "lloq": 500}
+    )  # fmt: skip
+    read = Study.from_frames(subjects=SUBJECTS, kinetics=samples).kinetics
+    assert read["lloq"].tolist() == [0.5, 0.5, 0.7]
+    assert read["blq"].tolist() == ["BLQ", None, "BLQ"]
+
+
+def test_below_the_limit_of_detection_is_not_detected_as_a_word_and_as_a_number():
+    samples = pd.DataFrame(
+        {"subject_id": "S-1", "sample_id": ["1", "2", "3"], "assay": "QPCR", "day": [1, 7, 9],
+         "unit": "copies/ug gDNA", "value": ["<25", "12.3", "<50"], "lod": 25, "lloq": 50}
+    )  # fmt: skip
+    assert Study.from_frames(subjects=SUBJECTS, kinetics=samples).kinetics["blq"].tolist() == [
+        "ND",
+        "ND",
+        "BLQ",
+    ]
+
+
+def test_every_known_laboratory_test_is_found_whatever_its_case():
+    labs = pd.DataFrame(
+        {"subject_id": "S-1", "day": 1, "test": ["wbc ", "Fibrino", "inr"], "value": 2, "unit": ["10^9/L", "g/L", None]}
+    )  # fmt: skip
+    read = Study.from_frames(subjects=SUBJECTS, labs=labs, on_problem="report")
+    assert read.labs["test"].tolist() == ["WBC", "FIBRINO", "INR"]
+    assert set(read.problems["rule"]) <= {"D12-TERM", "UNIT-MISSING"}

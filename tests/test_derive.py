@@ -119,3 +119,10 @@ def test_who_is_infused_follows_the_flag_then_the_date_then_everybody():
     assert derive.infused(flag).tolist() == [True, False, True]
     assert derive.infused(flag.drop(columns="infused")).tolist() == [False, False, True]
     assert derive.infused(flag[["subject_id"]]).tolist() == [True, True, True]
+
+
+@pytest.mark.parametrize("text", ["2024-00", "2024---00", "2024-02-00", "2024-00-15", "0000-02", "2024-13"])
+@pytest.mark.parametrize(("highest", "rule"), [("D", "mid"), ("M", "first"), ("M", "last")])
+def test_a_month_or_day_that_is_none_is_refused(text, highest, rule):
+    with pytest.raises(DataError):
+        derive.impute_date(text, highest=highest, rule=rule)

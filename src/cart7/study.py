@@ -396,7 +396,7 @@ def _subject_reader(subjects: Table | None, said: Sequence[Problem]) -> Reader:
 _SPECIAL: Mapping[str, Mapping[str, Reader]] = {
     "kinetics": {"value": measures.read_concentration, "blq": measures.read_flag},
     "pd": {"value": measures.read_concentration, "blq": measures.read_flag},
-    "labs": {"value": measures.read_result},
+    "labs": {"value": measures.read_result, "test": measures.read_test},
 }
 
 

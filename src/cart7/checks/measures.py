@@ -19,6 +19,7 @@ from cart7.checks.cells import (
     find,
     found,
     read_number,
+    read_word,
     refused,
     repaired,
     shown,
@@ -139,20 +140,21 @@ def set_flags(table: Table) -> None:
     """Flag the results that are below the limit, as a word or as a number below the LLOQ."""
     if not table.has("value"):
         return
-    flags, lloq = table.words("blq").copy(), table.numbers("lloq").copy()
+    flags, lloq, lod = table.words("blq").copy(), table.numbers("lloq").copy(), table.numbers("lod")
     cells = table.cells["value"]
     told = []
     for position in np.flatnonzero(table.missing("value") & (cells.code >= 0)).tolist():
         below = below_word(cells.at(position))
         if below is not None:
-            flags[position] = flags[position] or below[0]
+            limit = converted(below[1], table.factors.get(position, 1.0))
+            flags[position] = flags[position] or ("ND" if limit <= lod[position] else below[0])
             told.append(position)
             _repair_flag(table, position, flags[position], "the result is written as a word")
-            if below[1] > lloq[position] or (np.isnan(lloq[position]) and below[1] > 0):
-                lloq[position] = below[1]
-                table.repair(position, "lloq", "D06-BELOW-LLOQ", shown(below[1]),
+            if limit > lloq[position] or (np.isnan(lloq[position]) and limit > 0):
+                lloq[position] = limit
+                table.repair(position, "lloq", "D06-BELOW-LLOQ", shown(limit),
                              "the limit stated with the result counts for this sample")  # fmt: skip
-    values, lod = table.values["value"], table.numbers("lod")
+    values = table.values["value"]
     low = np.flatnonzero(values < lloq).tolist()
     for position in low:
         flags[position] = flags[position] or ("ND" if values[position] < lod[position] else "BLQ")
@@ -258,6 +260,15 @@ QUANTITIES: Mapping[str, tuple[str, Mapping[str, Quantity]]] = {
 }
 """Column that tells what is measured, and the quantity of each of its words."""
 
+LAB_TESTS = (*QUANTITIES["labs"][1], "INR", "APTT")
+"""Laboratory tests that endpoints know."""
+
+
+def read_test(cell: object) -> Reading:
+    """The word of a laboratory test, whatever its case and blanks."""
+    return read_word(found(cell), LAB_TESTS)
+
+
 _LIMITS = ("lloq", "lod", "lln", "uln")
 
 
@@ -329,6 +340,7 @@ def _convert(table: Table, positions: npt.NDArray[np.intp], quantity: Quantity, 
             table.repair(position, "value", "D08-OTHER-UNIT", shown(converted(value, factor)),
                          f"{unit} is converted to {quantity.unit} (x {factor:g})")  # fmt: skip
         if factor != 1.0:
+            table.factors[position] = factor
             _convert_limits(table, position, factor, own)
 
 
@@ -438,12 +450,14 @@ def _impossible(
 
 _SURGE_FROM, _SURGE_FOLD, _SURGE_DAYS = 10.0, 100.0, 3.0
 """From this count (10^9/L) on, so many times the results of these days: cells per microlitre."""
+_RISE_FROM = 20.0
+"""The same where no result follows."""
 
 
 def surges(table: Table) -> None:
     """Counts per microlitre under the label 10^9/L, where the results around them give them away.
 
-    In aplasia such a count (60/uL) is possible by itself; a hundredfold rise within three days is not.
+    In aplasia such a count (60/uL) is possible by itself; to rise and fall a hundredfold in days is not.
     """
     if table.name != "labs" or not table.has("test", "value"):
         return
@@ -452,14 +466,17 @@ def surges(table: Table) -> None:
     owners = table.words("subject_id")
     counts = np.isin(kinds.astype(str), ("ANC", "ALC", "WBC")) & ~np.isnan(values) & ~np.isnan(when)
     for position in np.flatnonzero(counts & (values >= _SURGE_FROM) & ~table.wrong).tolist():
-        around = (
+        near = (
             counts
             & (owners == owners[position])
             & (kinds == kinds[position])
             & (np.abs(when - when[position]) <= _SURGE_DAYS)
             & (values < _SURGE_FROM)
         )
-        if around.any() and values[around].max() * _SURGE_FOLD <= values[position]:
+        before, after = near & (when < when[position]), near & (when > when[position])
+        # A fall alone may be lymphodepletion, and a rise alone to a lower count recovery between two samples.
+        told = before.any() and (after.any() or values[position] >= _RISE_FROM)
+        if told and values[near].max() * _SURGE_FOLD <= values[position]:
             wrong = np.arange(len(values)) == position
             message = (
                 f"{kinds[position]} in 10^9/L cannot rise and fall a hundredfold within {_SURGE_DAYS:g} days"
@@ -471,16 +488,13 @@ def unusual_words(table: Table) -> None:
     """Words that no endpoint will find, in columns where endpoints look words up: said once each."""
     if table.name in QUANTITIES and table.has(QUANTITIES[table.name][0]):
         which, quantities = QUANTITIES[table.name]
-        known = (*quantities, *_UNITLESS) if table.name == "labs" else tuple(quantities)
+        known = LAB_TESTS if table.name == "labs" else tuple(quantities)
         _say_once(table, which, lambda word: word in known, f"not one of {', '.join(known)}")
     for name in VISITS:
         if table.has(name):
             _say_once(
                 table, name, lambda word: visit_label(word) is not None, "no visit label such as D28, M3, SCR"
             )
-
-
-_UNITLESS = ("INR", "APTT")
 
 
 def _say_once(table: Table, column: str, usual: Callable[[str], bool], message: str) -> None:

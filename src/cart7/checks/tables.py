@@ -75,6 +75,8 @@ class Table:
         Data rows of the file, the unreadable ones included.
     codes : dict of str to Codes
         Columns of words and dates, by number.
+    factors : dict of int to float
+        By position, the factor of a row whose unit was converted.
     """
 
     schema: TableSchema
@@ -87,6 +89,7 @@ class Table:
     wrong: npt.NDArray[np.bool_] = field(init=False)
     refused: dict[str, set[int]] = field(default_factory=dict)
     codes: dict[str, Codes] = field(default_factory=dict)
+    factors: dict[int, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.wrong = np.zeros(len(self.rows), dtype=bool)

@@ -218,7 +218,11 @@ def _parts(text: str) -> _Parts:
     }
     parts = _Parts(**told)
     # 2000 is a leap year: a 29 February of an unknown year may have been.
-    if not _is_day(2000 if parts.year is None else parts.year, parts.month or 1, parts.day or 1):
+    year, month, day = (
+        usual if part is None else part
+        for part, usual in ((parts.year, 2000), (parts.month, 1), (parts.day, 1))
+    )
+    if not _is_day(year, month, day):
         raise NoDateError("there is no such day in the calendar")
     return parts
 
