@@ -242,6 +242,27 @@ def test_the_screen_of_a_study_takes_the_nearest_values_after_infusion():
     assert results.check(none.to_frame()) == []
 
 
+def test_the_screen_of_a_study_names_every_negative_limit():
+    labs = pd.DataFrame(
+        {"subject_id": "1", "test": ["FERRITIN", "FERRITIN", "ALT"], "day": [9, 5, 5], "value": 900,
+         "unit": ["ug/L", "ug/L", "U/L"], "uln": [-400, 400, -40]}
+    )  # fmt: skip
+    with pytest.raises(errors.DataError) as refused:
+        safety.iec_hs_screen(labs, ONE, by=None, rules=safety.ScreenRules(within_days=1))
+    named = [(problem.row, problem.column, problem.value) for problem in refused.value.problems]
+    assert named == [(2, "ferritin_uln", "-400.0"), (1, "alt_uln", "-40.0")]
+
+
+def test_the_screen_takes_no_value_of_another_subject_however_wide_its_window():
+    labs = pd.DataFrame(
+        {"subject_id": ["1", "2"], "test": ["FERRITIN", "ALT"], "day": 9, "value": 900,
+         "unit": ["ug/L", "U/L"], "uln": [400, 40]}
+    )  # fmt: skip
+    people = pd.DataFrame({"subject_id": ["1", "2"]})
+    found = safety.iec_hs_screen(labs, people, rules=safety.ScreenRules(within_days=np.inf))
+    assert found.days["screen"].tolist() == [0]
+
+
 # -------------------------------------------------------------------------------- dose-limiting toxicity
 
 

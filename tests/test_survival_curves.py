@@ -178,6 +178,23 @@ def test_an_event_at_time_zero_counts():
     ]
 
 
+def test_many_series_at_once_are_each_as_alone():
+    rng = np.random.default_rng(3)
+    time = rng.integers(0, 30, 200) + rng.choice([0, 1e-9, 0.25], 200)
+    cause, series = rng.integers(0, 3, 200), rng.choice([0, 1, 1, 1, 3], 200)  # nobody in series 2
+    many = competing_risks.incidence_by_series(time, cause, series, n_series=4, causes=(1, 2))
+    for number in (0, 1, 3):
+        mine = series == number
+        alone = competing_risks.cumulative_incidence(time[mine], cause[mine], causes=(1, 2))
+        steps = alone.time.size
+        assert many.time[number].tolist() == [*alone.time, *[np.inf] * (many.time.shape[1] - steps)]
+        assert many.n_risk[number, :steps].tolist() == alone.n_risk.tolist()
+        assert many.estimate[:, number, :steps].tolist() == alone.estimate.tolist()
+        assert many.variance[:, number, :steps].tolist() == alone.variance.tolist()
+    assert np.isinf(many.time[2]).all()
+    assert not many.estimate[:, 2].any()
+
+
 @pytest.mark.parametrize("cause", [0.5, -1, np.nan])
 def test_a_cause_is_a_whole_number(cause):
     with pytest.raises(ValueError, match="cause must be a whole number, 0 for censored"):

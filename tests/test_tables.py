@@ -1,6 +1,7 @@
 """Single tables under rules of their own: what is read, what is found, what two presets add."""
 
 import json
+import zipfile
 
 import pandas as pd
 import pytest
@@ -367,3 +368,42 @@ def test_a_preset_can_be_extended():
     wider = cdisc.ADPC.model_copy(update={"key": ("USUBJID", "PARAMCD", "NFRLT")})
     assert type(wider) is type(cdisc.ADPC)
     assert "PARAMCD" in wider.columns()
+
+
+def workbook(path, *rows):
+    """A workbook of one sheet: words as inline text, numbers as numbers."""
+    cells = [
+        f'<c t="inlineStr"><is><t>{cell}</t></is></c>' if isinstance(cell, str) else f"<c><v>{cell}</v></c>"
+        for cell in [cell for row in rows for cell in row]
+    ]
+    width = len(rows[0])
+    lines = ["".join(cells[at : at + width]) for at in range(0, len(cells), width)]
+    office, sheet = "http://schemas.openxmlformats.org", "spreadsheetml/2006/main"
+    relations = f"{office}/package/2006/relationships"
+    kind = f"{office}/officeDocument/2006/relationships"
+    typed = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    parts = {
+        "[Content_Types].xml": f'<Types xmlns="{office}/package/2006/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{typed}.sheet.main+xml"/>'
+        f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{typed}.worksheet+xml"/></Types>',
+        "_rels/.rels": f'<Relationships xmlns="{relations}"><Relationship Id="r1" '
+        f'Type="{kind}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        "xl/workbook.xml": f'<workbook xmlns="{office}/{sheet}" xmlns:r="{kind}"><sheets>'
+        '<sheet name="t" sheetId="1" r:id="r1"/></sheets></workbook>',
+        "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{relations}"><Relationship Id="r1" '
+        f'Type="{kind}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+        "xl/worksheets/sheet1.xml": f'<worksheet xmlns="{office}/{sheet}"><sheetData>'
+        + "".join(f"<row>{line}</row>" for line in lines) + "</sheetData></worksheet>",
+    }  # fmt: skip
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, text in parts.items():
+            archive.writestr(name, text)
+    return path
+
+
+def test_a_whole_number_of_a_workbook_is_written_whole_in_a_column_of_words(tmp_path):
+    path = workbook(tmp_path / "t.xlsx", ["subject_id", "visit"], ["A-1", "D28"], [12, 1.5])
+    found = cdisc.read_table(path).frame
+    assert found["subject_id"].tolist() == ["A-1", "12"]
+    assert found["visit"].tolist() == ["D28", "1.5"]

@@ -202,7 +202,12 @@ def _typed(cells: npt.NDArray[np.object_], kind: str) -> Any:
         return pd.array(cells.tolist(), dtype="boolean")
     if kind in ("date", "datetime"):
         return _moments(cells)
-    return pd.array([None if cell is None else str(cell) for cell in cells], dtype=pd.StringDtype("python"))
+    return pd.array([None if cell is None else _word(cell) for cell in cells], dtype=pd.StringDtype("python"))
+
+
+def _word(cell: object) -> str:
+    """Text of a cell; a workbook holds 12 as 12.0, also in a column of ids."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _kind_of(cells: npt.NDArray[np.object_]) -> str:
