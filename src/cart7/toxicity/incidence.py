@@ -127,7 +127,7 @@ def cumulative_incidence(
         summary=_summary(curves, lines_not_collected(found.collected), rules),
         curve=_curve(curves, rules), excluded=found.excluded, rules=rules,
         population=derive.population(found.course.subjects),
-        trace=trace.Trace(found=found, groups=groups, keys=pd.DataFrame({"term": list(picked)}, dtype=object),
+        trace=trace.Trace(found=found, groups=groups, keys={"term": np.array(list(picked), dtype=object)},
                           assign=lambda: trace.stacked(list(picked.values()))),
     )  # fmt: skip
 
