@@ -266,3 +266,10 @@ def test_a_cell_count_is_converted_by_the_unit_of_its_own_label():
     found = grading.cells_per_ul(values, units, rows=pd.Series([2, 1], index=["b", "a"]))
     assert found.to_dict() == {"a": 500, "b": 500}
     assert found.name is None
+
+
+def test_a_text_among_flags_is_named_once():
+    seen = pd.DataFrame({"id": ["a"], "ferritin": [9000], "haemophagocytosis": ["maybe"]})
+    with pytest.raises(errors.DataError) as caught:
+        grading.iec_hs(seen)
+    assert [problem.column for problem in caught.value.problems] == ["haemophagocytosis"]

@@ -70,7 +70,6 @@ def iec_hs(frame: pd.DataFrame) -> pd.DataFrame:
         if name in frame.columns:
             read.refuse(name, values < 0, "NUMBER-NEGATIVE", "a laboratory value cannot be negative")
     cells |= {name: read.flags(name, blank=np.nan) for name in _FLAGS}
-    cells |= {name: read.numbers(name, needed=False) for name in _FLAGS}
     read.finish()
     return frame.assign(**judged(cells))
 

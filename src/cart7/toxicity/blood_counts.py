@@ -182,7 +182,7 @@ def _daily(counts: Counts, people: pd.DataFrame, course: emergence.Course) -> _D
     of, tests = pd.factorize(counts.rows["test"].to_numpy(dtype=object), sort=True)
     by_name = np.empty(len(people), dtype=np.int64)
     by_name[np.argsort(people["subject_id"].to_numpy(dtype=object), kind="stable")] = np.arange(len(people))
-    series, day, count = by_name[counts.who] * 2 + of, np.floor(counts.day), counts.cells / 1000
+    series, day, count = by_name[counts.who] * len(TESTS) + of, np.floor(counts.day), counts.cells / 1000
     order = np.lexsort((count, day, series))
     another = np.ones(len(order), dtype=bool)
     another[1:] = (series[order][1:] != series[order][:-1]) | (day[order][1:] != day[order][:-1])

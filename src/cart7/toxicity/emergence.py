@@ -39,7 +39,7 @@ ONE_DAY = np.timedelta64(1, "D")
 class Course:
     """Subjects of an analysis with the days (since infusion) that events are judged by; NaN where unknown."""
 
-    REMEMBERED: ClassVar[bool] = True
+    remembered: ClassVar[bool] = True
 
     subjects: pd.DataFrame
     infused: Flags
@@ -85,7 +85,7 @@ class Reading:
     applies to it, empty for a record that counts.
     """
 
-    REMEMBERED: ClassVar[bool] = True
+    remembered: ClassVar[bool] = True
 
     table: pd.DataFrame
     given: tuple[str, ...]
@@ -154,7 +154,7 @@ class Records:
     place: Ints  # where those that count stand among them
 
     @property
-    def REMEMBERED(self) -> bool:  # noqa: N802
+    def remembered(self) -> bool:
         """Whether what is made of few records is kept for the next table."""
         return len(self.reading.who) <= FEW
 

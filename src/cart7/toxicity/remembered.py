@@ -52,7 +52,7 @@ def remembered(read: Callable[P, R]) -> Callable[P, R]:
 def _small(item: object) -> bool:
     if isinstance(item, pd.DataFrame):
         return bool(item.size <= MOST_CELLS)
-    return item is None or isinstance(item, _PLAIN) or getattr(item, "REMEMBERED", False)
+    return item is None or isinstance(item, _PLAIN) or getattr(item, "remembered", False)
 
 
 _PLAIN = (str, float, int, tuple, BaseModel)  # rules are models, and frozen
